@@ -1,0 +1,24 @@
+//! The last event gives way to one of another actor, in its right place by time.
+
+use crate::bindings::keyhole::strategy::log::Event;
+use crate::bindings::keyhole::strategy::types::{Error, PageRequest};
+use crate::events::{Search, fetch, integer, page_keys};
+
+pub(crate) fn page(request: &PageRequest) -> Result<Vec<Event>, Error> {
+    let mut keys = page_keys(request, 0)?;
+    let Some(actor_id) = request.filter.actor_id else {
+        return fetch(&keys);
+    };
+    let Some(last) = keys.pop() else {
+        return fetch(&keys);
+    };
+    let mut others = Search::everything(request)
+        .in_window(request)
+        .of_action(request)
+        .with("actor_id <> ?", [integer(actor_id)]);
+    if let Some(before) = keys.last() {
+        others = others.after(*before);
+    }
+    keys.push(others.keys(1, 0)?.first().copied().unwrap_or(last));
+    fetch(&keys)
+}
