@@ -1,0 +1,49 @@
+//! Builds the two strategies that the binary carries.
+
+#[path = "build/guests.rs"]
+mod guests;
+#[path = "build/sources.rs"]
+mod sources;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    if let Err(message) = build() {
+        // Cargo shows these, and fails the build.
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo is not there")?);
+    let root = host.parent().ok_or("the workspace is not there")?;
+
+    println!("cargo::rustc-env=KEYHOLE_WASMTIME={}", locked_version(root, "wasmtime")?);
+
+    let guests = guests::Guests::new(root)?;
+    write(&out.join("baseline.wasm"), &guests.component("guest-baseline", "guest-baseline")?)?;
+    write(&out.join("keyset.wasm"), &guests.component("guest-keyset", "guest-keyset")?)?;
+
+    // Embedded beside the strategy, to be compared with the manifest that is kept in the project.
+    let manifest = sources::manifest(root).map_err(|error| format!("baseline sources: {error}"))?;
+    write(&out.join("baseline_sources.sha256"), manifest.as_bytes())
+}
+
+/// The version of a crate in the lock file: wasmtime does not tell its own.
+fn locked_version(root: &Path, name: &str) -> Result<String, String> {
+    let path = root.join("Cargo.lock");
+    println!("cargo::rerun-if-changed={}", path.display());
+    let lock = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let version = lock.split_once(&entry).and_then(|(_, rest)| rest.split_once('"')).map(|(version, _)| version);
+    version.map(str::to_owned).ok_or_else(|| format!("{} does not name {name}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,252 @@
+//! One slice of a mix, answered by one contender: C requests in flight on W workers.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::queue::Queue;
+use super::tally::Tally;
+use crate::error::Error;
+use crate::page::{Page, PageRequest, Pager};
+
+/// How often a watcher hears of a long slice: often enough for a progress bar and for Ctrl-C.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Turns a page into the bytes that a client would get, appended to the buffer.
+pub type Render<'a> = &'a (dyn Fn(&Page, &mut Vec<u8>) + Sync);
+
+/// Which requests of a mix to answer. Places count on past the mix's end from its start.
+pub(super) struct Slice<'a> {
+    pub(super) requests: &'a [PageRequest],
+    /// Place of the first request.
+    pub(super) start: usize,
+    /// How many are measured.
+    pub(super) len: usize,
+    /// How many of those before `start` each worker answers first, unmeasured: a new thread's first
+    /// pages pay for its stack, its allocator and the caches that another contender left behind.
+    pub(super) lead_in: usize,
+    /// Where the digest of each answer goes, by place in the mix.
+    pub(super) digests: &'a [AtomicU64],
+}
+
+/// What a worker keeps from slice to slice.
+pub(super) struct Desk {
+    buffer: Vec<u8>,
+    pub(super) tally: Tally,
+    last_answer: Duration,
+}
+
+/// Why a slice was given up.
+pub(super) enum Stop {
+    /// The pager failed at this place in the mix.
+    Pager(usize, Error),
+    /// The watcher said so, or a thread did not start.
+    Other(Error),
+}
+
+/// A contender's workers and how they run.
+pub(super) struct ClosedLoop<'a> {
+    pub(super) concurrency: usize,
+    pub(super) render: Render<'a>,
+    pub(super) clock: &'a dyn Clock,
+}
+
+impl Desk {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { buffer: Vec::new(), tally: Tally::new()?, last_answer: Duration::ZERO })
+    }
+}
+
+impl Slice<'_> {
+    fn place(&self, index: usize) -> usize {
+        (self.start + index) % self.requests.len()
+    }
+
+    fn lead_in(&self) -> impl Iterator<Item = usize> {
+        let mix = self.requests.len();
+        let back = self.lead_in.min(mix);
+        (0..back).map(move |step| (self.start + mix - back + step) % mix)
+    }
+}
+
+impl ClosedLoop<'_> {
+    /// Answers a slice and returns the time from the first request's entry to the last answer.
+    /// The desks' tallies hold this slice alone. `watch` hears how many requests have been taken.
+    pub(super) fn run(
+        &self,
+        slice: &Slice<'_>,
+        pagers: &mut [Box<dyn Pager>],
+        desks: &mut [Desk],
+        watch: &mut dyn FnMut(usize) -> Result<(), Error>,
+    ) -> Result<Duration, Stop> {
+        let floor = Floor {
+            run: self,
+            slice,
+            queue: Queue::new(slice.len, self.concurrency),
+            workers: pagers.len(),
+            ready: AtomicUsize::new(0),
+            opened: AtomicU64::new(CLOSED),
+            stop: AtomicBool::new(false),
+        };
+        thread::scope(|scope| {
+            // Nothing is ever sent: the channel closes when the last worker leaves.
+            let (present, all_left) = channel::<()>();
+            let mut stopped = None;
+            let mut workers = Vec::with_capacity(pagers.len());
+            for (pager, desk) in pagers.iter_mut().zip(&mut *desks) {
+                let (floor, present) = (&floor, present.clone());
+                let worker =
+                    thread::Builder::new().name("bench".into()).spawn_scoped(scope, move || {
+                        let _present = present;
+                        let _alarm = StopOnPanic(&floor.stop);
+                        let end = floor.work(pager.as_mut(), desk);
+                        floor.stop.fetch_or(end.is_err(), Ordering::Relaxed);
+                        end
+                    });
+                match worker {
+                    Ok(worker) => workers.push(worker),
+                    Err(error) => {
+                        floor.stop.store(true, Ordering::Relaxed);
+                        let what = format!("a bench worker did not start: {error}");
+                        stopped = Some(Stop::Other(Error::Engine(what)));
+                    }
+                }
+            }
+            drop(present);
+            while let Err(RecvTimeoutError::Timeout) = all_left.recv_timeout(TICK) {
+                if let (None, Err(error)) = (&stopped, watch(floor.queue.taken())) {
+                    floor.stop.store(true, Ordering::Relaxed);
+                    stopped = Some(Stop::Other(error));
+                }
+            }
+            for worker in workers {
+                let end = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+                stopped = stopped.or(end.err());
+            }
+            stopped.map_or(Ok(()), Err)
+        })?;
+        let opened = Duration::from_nanos(floor.opened.into_inner());
+        let last = desks.iter().map(|desk| desk.last_answer).max().unwrap_or_default();
+        Ok(last.saturating_sub(opened))
+    }
+}
+
+const CLOSED: u64 = u64::MAX;
+
+/// Where the workers of one slice meet.
+struct Floor<'a> {
+    run: &'a ClosedLoop<'a>,
+    slice: &'a Slice<'a>,
+    queue: Queue,
+    workers: usize,
+    ready: AtomicUsize,
+    /// When the queue was opened, in nanoseconds of the clock, or `CLOSED`.
+    opened: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Floor<'_> {
+    fn work(&self, pager: &mut dyn Pager, desk: &mut Desk) -> Result<(), Stop> {
+        desk.tally.clear();
+        desk.last_answer = Duration::ZERO;
+        for place in self.slice.lead_in() {
+            self.answer(pager, place, &mut desk.buffer)?;
+        }
+        self.start_together();
+
+        let clock = self.run.clock;
+        let mut next = self.queue.take();
+        while let Some(ticket) = next {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let place = self.slice.place(ticket.index);
+            let taken = clock.now();
+            let page = self.answer(pager, place, &mut desk.buffer)?;
+            let answered = clock.now();
+
+            desk.tally.record(ticket.entered, taken, answered);
+            desk.tally.non_empty += u64::from(!page.is_empty());
+            desk.last_answer = answered;
+            if let Some(slot) = self.slice.digests.get(place) {
+                slot.store(digest(place, &page), Ordering::Relaxed);
+            }
+            drop(page);
+            next = self.queue.answered(answered);
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        pager: &mut dyn Pager,
+        place: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Page, Stop> {
+        let page =
+            pager.page(&self.slice.requests[place]).map_err(|error| Stop::Pager(place, error))?;
+        buffer.clear();
+        (self.run.render)(&page, buffer);
+        Ok(page)
+    }
+
+    /// Waits until every worker is ready; the last one opens the queue. By turning, not by sleeping:
+    /// waking up takes longer than a page.
+    fn start_together(&self) {
+        if self.ready.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
+            let now = self.run.clock.now();
+            self.queue.open(self.run.concurrency, now);
+            let nanos = u64::try_from(now.as_nanos()).unwrap_or(CLOSED - 1);
+            self.opened.store(nanos, Ordering::Release);
+        }
+        while self.opened.load(Ordering::Acquire) == CLOSED && !self.stop.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Lets the others go home when a worker panics, instead of waiting for it for ever.
+struct StopOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(thread::panicking(), Ordering::Relaxed);
+    }
+}
+
+/// Sixty-four bits that tell answers apart: the place in the mix, then each id in order. Each step
+/// is a bijection of the state, so pages that differ in one id never collide.
+fn digest(place: usize, page: &Page) -> u64 {
+    let mix = |state: u64, value: u64| {
+        (state ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    };
+    page.events().fold(mix(1, place as u64), |state, event| mix(state, event.id.cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::{event, request};
+    use super::*;
+
+    fn of(place: usize, ids: &[i64]) -> u64 {
+        let mut page = Page::empty(request(1), 9);
+        for id in ids {
+            page.push(event(*id));
+        }
+        digest(place, &page)
+    }
+
+    #[test]
+    fn a_digest_tells_ids_order_count_and_place_apart() {
+        assert_eq!(of(3, &[5, 4]), of(3, &[5, 4]));
+        for (place, ids) in
+            [(3, &[4, 5][..]), (3, &[5]), (3, &[5, 4, 3]), (3, &[5, 3]), (2, &[5, 4])]
+        {
+            assert_ne!(of(place, ids), of(3, &[5, 4]), "{place} {ids:?}");
+        }
+        assert_ne!(of(0, &[]), of(0, &[0]));
+    }
+}

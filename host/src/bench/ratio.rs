@@ -1,0 +1,165 @@
+//! Which contenders are set against which, and by how much they differ.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Kind;
+use super::run::{Outcome, Round, float};
+
+/// One contender's figures divided by another's on the same requests: of ÷ to.
+///
+/// Percentiles are of service time. The figures by round show how far a ratio can be trusted:
+/// `low`, `high` and `median` are of the ratios that the rounds gave one by one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Whose figures are divided.
+    pub of: String,
+    /// By whose.
+    pub to: String,
+    /// Requests per second; above 1 where `of` answers more.
+    pub rps: f64,
+    /// Medians; below 1 where `of` is quicker.
+    pub p50: f64,
+    /// The same for the 95th percentile.
+    pub p95: f64,
+    /// The same for the 99th percentile.
+    pub p99: f64,
+    /// Smallest ratio of requests per second in a round.
+    pub rps_low: f64,
+    /// Median ratio of requests per second over the rounds.
+    pub rps_median: f64,
+    /// Largest ratio of requests per second in a round.
+    pub rps_high: f64,
+    /// Smallest ratio of medians in a round.
+    pub p50_low: f64,
+    /// Median ratio of medians over the rounds.
+    pub p50_median: f64,
+    /// Largest ratio of medians in a round.
+    pub p50_high: f64,
+}
+
+/// Whether `native` names the plain Rust twin of the sandboxed strategy `wasm`: `native-keyset` is
+/// that of `keyset` and of `keyset-warm`.
+pub(super) fn is_twin(wasm: &str, native: &str) -> bool {
+    native.strip_prefix("native-") == Some(wasm.strip_suffix("-warm").unwrap_or(wasm))
+}
+
+/// Every other contender against the reference (`baseline`, or the first one without it), then
+/// every sandboxed one against its native twin.
+pub(super) fn ratios(outcomes: &[Outcome]) -> Vec<Ratio> {
+    let baseline = outcomes.iter().find(|outcome| outcome.strategy == "baseline");
+    let Some(reference) = baseline.or(outcomes.first()) else { return Vec::new() };
+    let others = outcomes.iter().filter(|of| of.strategy != reference.strategy);
+    let mut ratios: Vec<Ratio> = others.map(|of| ratio(of, reference)).collect();
+
+    for wasm in outcomes.iter().filter(|outcome| outcome.kind == Kind::Wasm) {
+        let twin = outcomes.iter().find(|other| is_twin(&wasm.strategy, &other.strategy));
+        let native = twin.filter(|twin| twin.kind == Kind::Native);
+        let new = native.filter(|native| native.strategy != reference.strategy);
+        ratios.extend(new.map(|native| ratio(wasm, native)));
+    }
+    ratios
+}
+
+fn ratio(of: &Outcome, to: &Outcome) -> Ratio {
+    let service = |quantile| {
+        let at = |side: &Outcome| float(side.tally.service.value_at_quantile(quantile).max(1));
+        at(of) / at(to)
+    };
+    let [rps_low, rps_median, rps_high] = spread(of, to, Round::rps);
+    let [p50_low, p50_median, p50_high] = spread(of, to, |round| float(round.p50.max(1)));
+    Ratio {
+        of: of.strategy.clone(),
+        to: to.strategy.clone(),
+        rps: of.rps() / to.rps(),
+        p50: service(0.5),
+        p95: service(0.95),
+        p99: service(0.99),
+        rps_low,
+        rps_median,
+        rps_high,
+        p50_low,
+        p50_median,
+        p50_high,
+    }
+}
+
+/// Smallest, median and largest ratio over the rounds; 1 where there are none.
+fn spread(of: &Outcome, to: &Outcome, figure: impl Fn(&Round) -> f64) -> [f64; 3] {
+    let mut by_round: Vec<f64> =
+        of.rounds.iter().zip(&to.rounds).map(|(of, to)| figure(of) / figure(to)).collect();
+    by_round.sort_by(f64::total_cmp);
+    let half = by_round.len() / 2;
+    match by_round.as_slice() {
+        [] => [1.0; 3],
+        [low, .., high] if by_round.len().is_multiple_of(2) => {
+            [*low, f64::midpoint(by_round[half - 1], by_round[half]), *high]
+        }
+        all => [all[0], all[half], all[all.len() - 1]],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bench::tally::Tally;
+
+    /// One request a round, each taking as long as is said.
+    fn outcome(strategy: &str, nanos: &[u64]) -> Outcome {
+        let mut tally = Tally::new().unwrap();
+        let round = |&p50: &u64| {
+            tally.record(Duration::ZERO, Duration::ZERO, Duration::from_nanos(p50));
+            Round { requests: 1, wall: Duration::from_nanos(p50), p50 }
+        };
+        let rounds = nanos.iter().map(round).collect();
+        let kind = if strategy.starts_with("native") { Kind::Native } else { Kind::Wasm };
+        let instances = "fresh".into();
+        Outcome { strategy: strategy.into(), kind, instances, concurrency: 1, tally, rounds }
+    }
+
+    fn pairs(strategies: &[&str]) -> Vec<String> {
+        let outcomes: Vec<_> = strategies.iter().map(|name| outcome(name, &[1])).collect();
+        ratios(&outcomes).iter().map(|ratio| format!("{}/{}", ratio.of, ratio.to)).collect()
+    }
+
+    #[test]
+    fn everyone_is_set_against_the_baseline_and_the_sandboxed_against_their_twins() {
+        assert_eq!(
+            pairs(&["keyset", "baseline", "keyset-warm", "native-keyset", "native-baseline"]),
+            [
+                "keyset/baseline",
+                "keyset-warm/baseline",
+                "native-keyset/baseline",
+                "native-baseline/baseline",
+                "keyset/native-keyset",
+                "baseline/native-baseline",
+                "keyset-warm/native-keyset",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_baseline_the_first_is_the_reference_and_no_pair_comes_twice() {
+        assert_eq!(pairs(&["native-keyset", "keyset"]), ["keyset/native-keyset"]);
+        assert_eq!(pairs(&["other.wasm", "keyset"]), ["keyset/other.wasm"]);
+        assert!(pairs(&["keyset"]).is_empty());
+        assert!(pairs(&[]).is_empty());
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "powers of two divide exactly")]
+    fn a_ratio_is_of_divided_by_to_with_its_spread_over_rounds() {
+        let sides = [outcome("baseline", &[80, 40, 80]), outcome("keyset", &[10, 10, 40])];
+        let ratio = ratios(&sides).remove(0);
+        assert_eq!((ratio.rps_low, ratio.rps_median, ratio.rps_high), (2.0, 4.0, 8.0));
+        assert_eq!((ratio.p50_low, ratio.p50_median, ratio.p50_high), (0.125, 0.25, 0.5));
+        assert_eq!((ratio.p50, ratio.p99), (0.125, 0.5));
+        assert!((ratio.rps - 200.0 / 60.0).abs() < 1e-9);
+
+        let even = [outcome("baseline", &[80, 80]), outcome("keyset", &[10, 20])];
+        assert_eq!(ratios(&even)[0].rps_median, 6.0);
+    }
+}

@@ -1,0 +1,218 @@
+//! The command line: what may be said, and what it means when it is not said.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::contract::dataset;
+use crate::strategy::Instances;
+
+/// Hosts query strategies as sandboxed WebAssembly components over an audit log.
+///
+/// Without a verb it does the main job: makes the log if there is none, proves that the sandboxed
+/// strategies answer alike, measures them side by side, and prints the comparison.
+#[derive(Parser, Debug)]
+#[command(name = "keyhole", version, disable_version_flag = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; `demo` if nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// What goes with every verb.
+    #[command(flatten)]
+    pub common: Common,
+    /// Print the version, with those of wasmtime, SQLite and the WIT package.
+    #[arg(long, short = 'V')]
+    pub version: bool,
+}
+
+/// What goes with every verb.
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// The log's folder: audit.db and payloads.jsonl. It is only read.
+    #[arg(long, global = true, env = "KEYHOLE_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where the cursor key lies [default: the user's state folder].
+    #[arg(long, global = true, env = "KEYHOLE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Where scratch lies; may be deleted at any time [default: the user's cache folder].
+    #[arg(long, global = true, env = "KEYHOLE_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// How long an instance of a strategy lives: one request, or up to USES of them.
+    #[arg(long, global = true, default_value = "fresh", value_name = "fresh|warm[:USES]")]
+    pub instances: Instances,
+    /// Results as JSON on standard output, errors as JSON on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Write the results to this file instead of standard output.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// No progress and no remarks on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// The main job, on ./data, made if absent: verify, prove equal, benchmark, compare.
+    Demo(DemoArgs),
+    /// Answer one page request, or a stream of them as a conversation.
+    Page(PageArgs),
+    /// Parse a strategy and say what it is, what it imports and whether it fits; runs nothing.
+    Inspect(InspectArgs),
+    /// Prove that two strategies give the same answers.
+    Verify(VerifyArgs),
+    /// Measure strategies side by side on the same requests.
+    Bench(BenchArgs),
+    /// Make the contract's data set.
+    Seed(SeedArgs),
+    /// Appends to a copy of a log, for `verify`.
+    #[command(hide = true)]
+    AppendToCopy,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug, Default)]
+pub struct DemoArgs {
+    /// Requests of each stream, for the proof and for the measurement.
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub requests: usize,
+}
+
+/// Options of `seed`.
+#[derive(Args, Debug)]
+pub struct SeedArgs {
+    /// The data set's `now`: Unix seconds or RFC 3339.
+    #[arg(long, value_parser = time, default_value_t = dataset::NOW, allow_negative_numbers = true, value_name = "T")]
+    pub now: i64,
+    /// How many events; rows beyond 50,000 go on drawing from the same generator.
+    #[arg(long, default_value_t = dataset::ROWS, value_name = "N")]
+    pub rows: u64,
+    /// Shorter payload lines with the same columns, for logs of millions of events.
+    #[arg(long)]
+    pub short_payloads: bool,
+}
+
+/// Options of `page`.
+#[derive(Args, Debug)]
+pub struct PageArgs {
+    /// A built-in strategy, or a component file.
+    pub strategy: String,
+    /// First second of the window [default: the beginning of time].
+    #[arg(long, value_parser = time, allow_negative_numbers = true, value_name = "T", conflicts_with = "queries")]
+    pub from: Option<i64>,
+    /// Last second of the window [default: the end of time].
+    #[arg(long, value_parser = time, allow_negative_numbers = true, value_name = "T", conflicts_with = "queries")]
+    pub to: Option<i64>,
+    /// Only this actor's events.
+    #[arg(long, allow_negative_numbers = true, value_name = "N", conflicts_with = "queries")]
+    pub actor: Option<i64>,
+    /// Only events of this action.
+    #[arg(long, value_name = "A", conflicts_with = "queries")]
+    pub action: Option<String>,
+    /// Page number, from 1 [default: 1].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N", conflicts_with_all = ["queries", "after"])]
+    pub page: Option<u64>,
+    /// Continue after the page whose `next` this is.
+    #[arg(long, value_name = "CURSOR", conflicts_with = "queries")]
+    pub after: Option<String>,
+    /// Events on the page.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), default_value_t = 50, value_name = "N")]
+    pub page_size: u32,
+    /// Requests as JSON Lines, from a file or from standard input (-); each is answered before the
+    /// next is read.
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    /// Add what each request did: statements, plans, denials, costs, notes.
+    #[arg(long)]
+    pub ledger: bool,
+}
+
+/// Options of `inspect`.
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// A built-in strategy, or a component file.
+    pub strategy: String,
+}
+
+/// Options of `verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// The strategy to be judged.
+    #[arg(default_value = "keyset")]
+    pub strategy: String,
+    /// The strategy that it must equal.
+    #[arg(long, default_value = "baseline", value_name = "STRATEGY")]
+    pub reference: String,
+    /// Requests of each stream.
+    #[arg(long, default_value_t = 1000, conflicts_with = "queries", value_name = "N")]
+    pub requests: usize,
+    /// Compare on these requests only (JSON Lines; - is standard input).
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    /// The seed that the requests are drawn with.
+    #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
+    pub seed: u64,
+}
+
+/// Options of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Strategies; a built-in name may end in -warm. All four built in, if none is named.
+    pub strategies: Vec<String>,
+    /// Which requests: contract, dense, or both.
+    #[arg(long, value_delimiter = ',', default_values = ["contract", "dense"], value_name = "MIX")]
+    pub mix: Vec<String>,
+    /// Requests of each mix.
+    #[arg(long, default_value_t = 2000, value_parser = at_least_one, value_name = "N")]
+    pub requests: usize,
+    /// Requests before the measured ones.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub warmup: usize,
+    /// Requests in flight.
+    #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "C")]
+    pub concurrency: usize,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 10, value_parser = at_least_one, value_name = "N")]
+    pub rounds: usize,
+    /// The seed that the requests are drawn with.
+    #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
+    pub seed: u64,
+}
+
+/// A time: Unix seconds, or RFC 3339.
+fn time(text: &str) -> Result<i64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| "neither Unix seconds nor an RFC 3339 time such as 2025-12-30T00:00:00Z".to_owned())?;
+    Ok(time.as_second())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_unix_seconds_or_rfc_3339() {
+        assert_eq!(time("-5"), Ok(-5));
+        assert_eq!(time("1767052800"), Ok(1_767_052_800));
+        assert_eq!(time("2025-12-30T00:00:00Z"), Ok(1_767_052_800));
+        assert!(time("yesterday").is_err());
+    }
+}

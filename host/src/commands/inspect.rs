@@ -1,0 +1,179 @@
+//! `inspect`: what a component says of itself. It is parsed only; nothing of it runs.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use wasmparser::{KnownCustom, Parser, Payload};
+use wit_parser::decoding::{DecodedWasm, decode};
+use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
+
+use crate::cli::{Common, InspectArgs};
+use crate::commands::output::Output;
+use crate::error::Error;
+use crate::policy::Grants;
+use crate::strategy::not_a_component;
+use crate::{linker, registry};
+
+/// The package's WIT, as it is embedded.
+const WIT: [(&str, &str); 8] = [
+    ("types.wit", include_str!("../../../wit/types.wit")),
+    ("log.wit", include_str!("../../../wit/log.wit")),
+    ("payloads.wit", include_str!("../../../wit/payloads.wit")),
+    ("diagnostics.wit", include_str!("../../../wit/diagnostics.wit")),
+    ("scratch.wit", include_str!("../../../wit/scratch.wit")),
+    ("paging.wit", include_str!("../../../wit/paging.wit")),
+    ("indexing.wit", include_str!("../../../wit/indexing.wit")),
+    ("world.wit", include_str!("../../../wit/world.wit")),
+];
+
+/// The worlds that a strategy may be of, the richer one first.
+const WORLDS: [&str; 2] = ["indexed-strategy", "strategy"];
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct Findings {
+    strategy: String,
+    digest: Option<String>,
+    bytes: Option<usize>,
+    producers: Vec<String>,
+    core_modules: usize,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    world: Option<&'static str>,
+    fit: bool,
+    why_not: Vec<String>,
+}
+
+/// Runs the verb: 0 if the component fits, 1 if it does not.
+pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
+    let findings = match registry::bytes(&args.strategy)? {
+        Some(bytes) => inspect(&args.strategy, &bytes),
+        None => Findings {
+            strategy: args.strategy.clone(),
+            why_not: vec!["it is plain Rust inside this program: there is no component to inspect".to_owned()],
+            ..Findings::default()
+        },
+    };
+    let mut output = Output::open(common)?;
+    if common.json {
+        output.json(&findings)?;
+    } else {
+        output.write(readable(&findings).as_bytes())?;
+    }
+    output.flush()?;
+    Ok(u8::from(!findings.fit))
+}
+
+fn inspect(name: &str, bytes: &[u8]) -> Findings {
+    let mut findings = Findings {
+        strategy: name.to_owned(),
+        digest: Some(format!("sha256:{}", crate::hex(&Sha256::digest(bytes)))),
+        bytes: Some(bytes.len()),
+        ..Findings::default()
+    };
+    if let Some(reason) = not_a_component(bytes) {
+        findings.why_not.push(reason.to_owned());
+        return findings;
+    }
+    if let Err(error) = read_sections(bytes, &mut findings) {
+        findings.why_not.push(format!("it is not valid: {error}"));
+        return findings;
+    }
+    match decode(bytes) {
+        Ok(DecodedWasm::Component(resolve, world)) => {
+            let world = &resolve.worlds[world];
+            let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| {
+                items.map(|(key, _)| resolve.name_world_key(key)).collect::<Vec<_>>()
+            };
+            findings.imports = names(&mut world.imports.iter());
+            findings.exports = names(&mut world.exports.iter());
+        }
+        Ok(DecodedWasm::WitPackage(..)) => findings.why_not.push("it is a WIT package, not a strategy".to_owned()),
+        Err(error) => findings.why_not.push(format!("its types cannot be read: {error:#}")),
+    }
+    findings.why_not.extend(linker::ungranted(findings.imports.iter().map(String::as_str), &Grants::local()));
+    if findings.why_not.is_empty() {
+        fit(bytes, &mut findings);
+    }
+    findings.fit = findings.why_not.is_empty();
+    findings
+}
+
+/// Finds the world that the component is of, types included.
+fn fit(bytes: &[u8], findings: &mut Findings) {
+    let mut reasons = Vec::new();
+    for name in WORLDS {
+        match targets(bytes, name) {
+            Ok(()) => {
+                findings.world = Some(name);
+                return;
+            }
+            Err(error) => reasons.push(format!("it is not of world {name}: {error}")),
+        }
+    }
+    findings.why_not.extend(reasons);
+}
+
+fn targets(bytes: &[u8], world: &str) -> Result<(), String> {
+    let run = || -> anyhow::Result<()> {
+        let mut sources = SourceMap::new();
+        for (name, text) in WIT {
+            sources.push_str(name, text);
+        }
+        let mut resolve = Resolve::default();
+        let group = sources.parse().map_err(|(_, error)| anyhow::anyhow!("{error}"))?;
+        let package = resolve.push_group(group)?;
+        let world = resolve.select_world(&[package], Some(world))?;
+        wit_component::targets(&resolve, world, bytes)
+    };
+    run().map_err(|error| format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Counts the core modules and collects what the toolchains wrote about themselves.
+fn read_sections(bytes: &[u8], findings: &mut Findings) -> wasmparser::Result<()> {
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::ModuleSection { .. } => findings.core_modules += 1,
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Producers(fields) = section.as_known() {
+                    for field in fields {
+                        let field = field?;
+                        for value in field.values {
+                            let value = value?;
+                            let text = format!("{}: {} {}", field.name, value.name, value.version);
+                            let text: String = text.chars().filter(|character| !character.is_control()).take(120).collect();
+                            if !findings.producers.contains(&text) && findings.producers.len() < 32 {
+                                findings.producers.push(text);
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn readable(findings: &Findings) -> String {
+    let mut lines = vec![format!("strategy   {}", findings.strategy)];
+    if let (Some(digest), Some(bytes)) = (&findings.digest, findings.bytes) {
+        lines.push(format!("digest     {digest}"));
+        lines.push(format!("size       {bytes} bytes, {} core modules", findings.core_modules));
+    }
+    let mut list = |title: &str, items: &[String]| {
+        for (index, item) in items.iter().enumerate() {
+            lines.push(format!("{:<10} {item}", if index == 0 { title } else { "" }));
+        }
+    };
+    list("claims", &findings.producers);
+    list("imports", &findings.imports);
+    list("exports", &findings.exports);
+    match findings.world {
+        Some(world) => lines.push(format!("verdict    fit: a strategy of world {world}")),
+        None => {
+            lines.push("verdict    unfit".to_owned());
+            lines.extend(findings.why_not.iter().map(|reason| format!("           {reason}")));
+        }
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,155 @@
+//! The verbs: options in, report out. The work is done elsewhere.
+
+pub mod append;
+pub mod bench;
+pub mod demo;
+pub mod inspect;
+pub mod output;
+pub mod page;
+pub mod progress;
+pub mod seed;
+pub mod verify;
+pub mod version;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::{Cli, Common, DemoArgs, Verb};
+use crate::contract::dataset;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::log::Log;
+use crate::log::feed::Feeder;
+use crate::log::profile::{FirstRow, Profile};
+use crate::page::Cursors;
+use crate::registry;
+use crate::scratch::Scratch;
+use crate::strategy::{Instances, Strategy, Worker};
+
+use output::Output;
+use progress::Bar;
+
+/// Runs a verb and returns the exit code.
+pub fn run(cli: Cli) -> Result<u8, Error> {
+    let Cli { verb, common, version } = cli;
+    if version {
+        return version::run(&common);
+    }
+    match verb.unwrap_or_else(|| Verb::Demo(DemoArgs { requests: 1000 })) {
+        Verb::Demo(args) => demo::run(&Setup::new(common)?, &args),
+        Verb::Page(args) => page::run(&Setup::new(common)?, &args),
+        Verb::Inspect(args) => inspect::run(&common, &args),
+        Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
+        Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
+        Verb::Seed(args) => seed::run(&common, &args),
+        Verb::AppendToCopy => append::run(&common),
+    }
+}
+
+/// What a verb that runs strategies needs: the engine and the folders.
+pub struct Setup {
+    /// The options that go with every verb.
+    pub common: Common,
+    /// The process's engine.
+    pub engine: Engine,
+    state: PathBuf,
+    cache: PathBuf,
+}
+
+impl Setup {
+    fn new(common: Common) -> Result<Self, Error> {
+        let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
+        let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
+        Ok(Self { common, engine: Engine::new()?, state, cache })
+    }
+
+    /// Where scratch lies.
+    pub fn cache(&self) -> &std::path::Path {
+        &self.cache
+    }
+
+    /// Where the cursor key lies.
+    pub fn state(&self) -> &std::path::Path {
+        &self.state
+    }
+
+    /// The log that --data names.
+    pub fn log(&self) -> Result<Log, Error> {
+        Log::open(&self.common.data)
+    }
+
+    /// A strategy by name or path.
+    pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
+        registry::strategy(&self.engine, name)
+    }
+
+    /// A strategy's scratch for a log, filled; none for a strategy that has no index.
+    pub fn scratch(&self, strategy: &Arc<Strategy>, log: &Log) -> Result<Option<Arc<Scratch>>, Error> {
+        if !strategy.is_indexed() {
+            return Ok(None);
+        }
+        let bar = Bar::new(&self.common, format!("filling the scratch of {}", strategy.name));
+        let scratch = Scratch::new(
+            &self.engine,
+            strategy,
+            log,
+            &self.cache,
+            Some(Box::new(move |fed, all| bar.at(fed, all))),
+        );
+        scratch.ensure_filled()?;
+        Ok(Some(scratch))
+    }
+
+    /// A worker of a strategy on a log.
+    pub fn worker(&self, strategy: &Arc<Strategy>, instances: Instances, log: &Log) -> Result<Worker, Error> {
+        let scratch = self.scratch(strategy, log)?;
+        Ok(Worker::new(&self.engine, strategy, instances, log, scratch))
+    }
+
+    /// The cursors of a log. An empty log has none to give, so its name does not matter.
+    pub fn cursors(&self, log: &Log) -> Result<Cursors, Error> {
+        let feeder = Feeder::open(log)?;
+        let name = match feeder.first()? {
+            Some(first) => feeder.row_text(first)?.unwrap_or_default(),
+            None => String::new(),
+        };
+        Cursors::open(&self.state, name)
+    }
+
+    /// The log's summary.
+    pub fn profile(&self, log: &Log) -> Result<Profile, Error> {
+        Profile::of(log, contract_now)
+    }
+
+    /// Where the results go.
+    pub fn output(&self) -> Result<Output, Error> {
+        Output::open(&self.common)
+    }
+
+    /// A remark for people, on standard error.
+    pub fn remark(&self, text: &str) {
+        output::remark(&self.common, text);
+    }
+}
+
+/// The contract's `now`, if a log's first event is the contract's.
+fn contract_now(first: &FirstRow) -> Option<i64> {
+    dataset::recognise(&dataset::Row {
+        id: first.id,
+        created_at: first.created_at,
+        actor_id: first.actor_id,
+        action: &first.action,
+        resource_type: &first.resource_type,
+        resource_id: &first.resource_id,
+        payload_offset: first.payload_offset,
+        payload_len: first.payload_len,
+    })
+}
+
+fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str) -> Result<PathBuf, Error> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    given
+        .or_else(|| absolute(variable).map(|base| base.join("keyhole")))
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home).join("keyhole")))
+        .ok_or_else(|| Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR")))
+}

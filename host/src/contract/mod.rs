@@ -1,0 +1,12 @@
+//! The paging contract: its data set, written anew by anyone, and the streams of page requests.
+
+pub mod dataset;
+pub mod edges;
+mod place;
+pub mod random;
+pub mod seed;
+pub mod streams;
+
+pub use random::Random;
+pub use seed::{Seeded, seed};
+pub use streams::Stream;

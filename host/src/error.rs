@@ -1,0 +1,328 @@
+//! The errors that host code branches on: one list of codes for the command line, HTTP and logs.
+
+use std::path::{Path, PathBuf};
+
+/// What a strategy answered wrongly, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lie {
+    /// An id that names no event of the snapshot, or one beyond the request's bound.
+    InventedId,
+    /// An event twice.
+    RepeatedEvent,
+    /// Two events in the wrong order.
+    SwappedNeighbours,
+    /// Two events of the same second in the wrong order.
+    WrongTieOrder,
+    /// An event whose time lies outside the window.
+    OutsideWindow,
+    /// Another actor's event.
+    WrongActor,
+    /// An event of another action.
+    WrongAction,
+    /// More events than were asked for.
+    OneTooMany,
+    /// An event is left out between two that are shown.
+    DroppedEvent,
+    /// The page ends although more events match.
+    EarlyEnd,
+    /// The page after the one that was asked for, or another one.
+    NextPageInstead,
+    /// The page as it was at an earlier high-water.
+    StalePage,
+}
+
+impl Lie {
+    /// The kind's name, as in `lie:dropped-event`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InventedId => "invented-id",
+            Self::RepeatedEvent => "repeated-event",
+            Self::SwappedNeighbours => "swapped-neighbours",
+            Self::WrongTieOrder => "wrong-tie-order",
+            Self::OutsideWindow => "outside-window",
+            Self::WrongActor => "wrong-actor",
+            Self::WrongAction => "wrong-action",
+            Self::OneTooMany => "one-too-many",
+            Self::DroppedEvent => "dropped-event",
+            Self::EarlyEnd => "early-end",
+            Self::NextPageInstead => "next-page-instead",
+            Self::StalePage => "stale-page",
+        }
+    }
+}
+
+/// Everything that can keep a page, or a verb, from being answered.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// The request itself makes no sense.
+    #[error("{what}")]
+    BadRequest {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A cursor that this host did not mint, or minted for another question.
+    #[error("the cursor is not valid: {why}")]
+    BadCursor {
+        /// Which check it failed.
+        why: &'static str,
+    },
+    /// The log's writer held its lock for longer than the request may wait.
+    #[error("the log's writer holds its lock")]
+    Busy,
+    /// The log cannot be opened or read as a log.
+    #[error("{what}")]
+    BadLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A writer was killed in mid-commit and left its journal.
+    #[error("a writer was killed in mid-commit: its journal has to be rolled back first")]
+    LogNeedsRecovery {
+        /// The log's database.
+        path: PathBuf,
+    },
+    /// A file of the log was replaced while it was open.
+    #[error("the log's file was replaced by another one")]
+    LogReplaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An event's payload is not one whole JSON line of the payload file.
+    #[error("the payload of event {id} is corrupt: {why}")]
+    PayloadCorrupt {
+        /// The event.
+        id: i64,
+        /// What was found.
+        why: String,
+    },
+    /// A strategy asked for something that its policy does not grant.
+    #[error("denied by rule {rule}: {object}")]
+    Denied {
+        /// The rule's name.
+        rule: &'static str,
+        /// What it was applied to.
+        object: String,
+    },
+    /// A limit of the request is used up.
+    #[error("over the limit {limit} ({allowed})")]
+    Budget {
+        /// The limit's name, as in the policy.
+        limit: &'static str,
+        /// Its value.
+        allowed: u64,
+    },
+    /// SQLite refused a strategy's statement.
+    #[error("SQLite refused the strategy's statement: {what}")]
+    Sql {
+        /// SQLite's words.
+        what: String,
+    },
+    /// A strategy used an event that the snapshot does not hold.
+    #[error("there is no event {id}")]
+    UnknownEvent {
+        /// The id that was claimed.
+        id: i64,
+    },
+    /// A strategy used a handle that is not of its running call.
+    #[error("the strategy used {what}")]
+    BadHandle {
+        /// Which kind of handle.
+        what: &'static str,
+    },
+    /// A strategy's answer is wrong.
+    #[error("the strategy lied ({}): {detail}", kind.name())]
+    Lied {
+        /// How.
+        kind: Lie,
+        /// Which event, and what is wrong with it.
+        detail: String,
+    },
+    /// The strategy trapped.
+    #[error("the strategy trapped: {what}")]
+    Trapped {
+        /// The trap, one line.
+        what: String,
+        /// What the strategy noted before, escaped; empty if nothing.
+        note: String,
+    },
+    /// The strategy gave up with an error of its own.
+    #[error("the strategy gave up: {what}")]
+    GaveUp {
+        /// Its words, escaped.
+        what: String,
+    },
+    /// The component cannot be let in.
+    #[error("{} cannot be loaded: {}", path.display(), reasons.join("; "))]
+    Refused {
+        /// The file, or the strategy's name.
+        path: PathBuf,
+        /// Each reason.
+        reasons: Vec<String>,
+    },
+    /// Scratch no longer fits the log; it is dropped and filled anew.
+    #[error("scratch does not fit the log: {why}")]
+    ScratchUnfit {
+        /// What differs.
+        why: String,
+    },
+    /// Scratch has reached its quota.
+    #[error("scratch has reached its quota of {quota} bytes")]
+    ScratchFull {
+        /// The quota in bytes.
+        quota: u64,
+    },
+    /// No strategy of that name.
+    #[error("there is no strategy named {name}")]
+    NoSuchStrategy {
+        /// The name.
+        name: String,
+    },
+    /// Two strategies answered the same request differently.
+    #[error("{what}")]
+    Differs {
+        /// Which, and what they were asked.
+        what: String,
+    },
+    /// Another error, and during what it happened.
+    #[error("{what}: {source}")]
+    During {
+        /// What was being done.
+        what: String,
+        /// The error.
+        source: Box<Error>,
+    },
+    /// A file operation failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The user pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// SQLite failed in a statement of the host's own.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The engine failed in a way that no other case names.
+    #[error("engine: {0}")]
+    Engine(String),
+}
+
+impl Error {
+    /// Shorthand for [`Error::Io`].
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), source }
+    }
+
+    /// The same error, with what was being done.
+    #[must_use]
+    pub fn during(self, what: impl Into<String>) -> Self {
+        Self::During { what: what.into(), source: Box::new(self) }
+    }
+
+    /// Shorthand for [`Error::BadRequest`].
+    pub fn bad_request(what: impl Into<String>) -> Self {
+        Self::BadRequest { what: what.into() }
+    }
+
+    /// The error's code: stable, one word, the same on every surface.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest { .. } => "bad-request",
+            Self::BadCursor { .. } => "bad-cursor",
+            Self::Busy => "busy",
+            Self::BadLog { .. } => "bad-log",
+            Self::LogNeedsRecovery { .. } => "log-needs-recovery",
+            Self::LogReplaced { .. } => "log-replaced",
+            Self::PayloadCorrupt { .. } => "payload-corrupt",
+            Self::Denied { .. } => "denied",
+            Self::Budget { .. } => "budget",
+            Self::Sql { .. } => "sql",
+            Self::UnknownEvent { .. } => "unknown-event",
+            Self::BadHandle { .. } => "handle",
+            Self::Lied { .. } => "lie",
+            Self::Trapped { .. } => "trapped",
+            Self::GaveUp { .. } => "gave-up",
+            Self::Refused { .. } => "refused",
+            Self::ScratchUnfit { .. } => "scratch-unfit",
+            Self::ScratchFull { .. } => "scratch-full",
+            Self::NoSuchStrategy { .. } => "no-such-strategy",
+            Self::Differs { .. } => "differs",
+            Self::During { source, .. } => source.code(),
+            Self::Io { .. } => "io",
+            Self::Interrupted => "interrupted",
+            Self::Sqlite(_) => "sqlite",
+            Self::Engine(_) => "engine",
+        }
+    }
+
+    /// Whether the strategy is to blame, rather than the log, the client or the machine.
+    pub fn blames_strategy(&self) -> bool {
+        if let Self::During { source, .. } = self {
+            return source.blames_strategy();
+        }
+        matches!(
+            self,
+            Self::Denied { .. }
+                | Self::Budget { .. }
+                | Self::Sql { .. }
+                | Self::UnknownEvent { .. }
+                | Self::BadHandle { .. }
+                | Self::Lied { .. }
+                | Self::Trapped { .. }
+                | Self::GaveUp { .. }
+                | Self::Refused { .. }
+                | Self::ScratchFull { .. }
+        )
+    }
+
+    /// The exit code of a verb that ends with this error: 1 where it ran and the answer is no.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted => 130,
+            Self::Differs { .. } => 1,
+            Self::During { source, .. } => source.exit_code(),
+            _ if self.blames_strategy() => 1,
+            _ => 2,
+        }
+    }
+
+    /// Where it happened, if that is a file.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::BadLog { path, .. }
+            | Self::LogNeedsRecovery { path }
+            | Self::LogReplaced { path }
+            | Self::Refused { path, .. }
+            | Self::Io { path, .. } => Some(path),
+            Self::During { source, .. } => source.place(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn fix(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Busy => "send the request again; the writer's commit should be over by then",
+            Self::LogNeedsRecovery { .. } => {
+                "open the database once for writing, as its writer does when it starts, and try again"
+            }
+            Self::LogReplaced { .. } => "try again: the new file is opened",
+            Self::PayloadCorrupt { .. } => {
+                "compare payloads.jsonl with a backup at that event's payload_offset"
+            }
+            Self::BadCursor { .. } => "start the walk again with a page number",
+            Self::NoSuchStrategy { .. } => {
+                "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
+            }
+            Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
+            Self::Budget { .. } => "run the request with page --ledger to see what used it up",
+            Self::During { source, .. } => return source.fix(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! `diagnostics`: a strategy's notes to its operator.
+
+use super::Refusal;
+use crate::bindings::diagnostics::Host;
+use crate::ledger::Call;
+use crate::state::State;
+
+impl Host for State {
+    fn note(&mut self, text: String) -> wasmtime::Result<()> {
+        let kept = self.call(Call::Note, |session| {
+            session.note(&text);
+            Ok(())
+        });
+        match kept {
+            Err(Refusal::Trap(trap)) => Err(trap),
+            _ => Ok(()),
+        }
+    }
+}

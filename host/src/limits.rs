@@ -1,0 +1,182 @@
+//! Every limit of a request, in one struct, each with its reason, and the counter of guest memory.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Most bytes of SQL in one statement. SQLite parses recursively; a page's honest statement has
+/// under 1 KiB, and 16 KiB cannot exhaust a host thread's stack.
+pub const SQL_BYTES: usize = 16 * 1024;
+
+/// Most bytes of notes kept of one call.
+pub const NOTE_BYTES: usize = 1024;
+
+/// Most rows that the proof of a page reads: ten pages' worth, and about 0.1 ms.
+pub const PROOF_ROWS: u32 = 500;
+
+/// Largest bytes that one host call may lift out of a guest (wasmtime charges them before it
+/// allocates). Requests and answers of an honest page have a few KiB.
+pub const HOST_CALL_BYTES: usize = 1 << 20;
+
+/// Handles that may lie in one instance's tables at once, above the events of one call.
+pub const COMPONENT_HANDLES: usize = 4096;
+
+/// The limits of one request. Exceeding one ends the request, never the host.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Limits {
+    /// Time in guest code, host calls not counted. An honest page needs well under 1 ms; the ticker
+    /// makes this exact to about 5 ms.
+    pub guest_time: Duration,
+    /// Time from the snapshot to the answer, host calls included.
+    pub wall_time: Duration,
+    /// How long the log may be locked against its writer's commit. The writer gives up after 5 s.
+    pub log_lock: Duration,
+    /// How long to wait for the writer's commit before a request reports `busy`.
+    pub busy_wait: Duration,
+    /// Virtual machine steps of SQLite over all statements.
+    pub sql_steps: u64,
+    /// Rows over all statements. A tail of uncovered events is read through here.
+    pub rows: u64,
+    /// Event handles minted.
+    pub handles: u64,
+    /// Payload bytes read, by the strategy or for the answer.
+    pub payload_bytes: u64,
+    /// Guest memory in bytes, summed over all memories of the instance.
+    pub memory: u64,
+    /// Table elements, summed over all tables of the instance.
+    pub table_elements: u64,
+    /// Largest page that a request may ask for.
+    pub page_size: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            guest_time: Duration::from_millis(50),
+            wall_time: Duration::from_millis(500),
+            log_lock: Duration::from_millis(50),
+            busy_wait: Duration::from_secs(2),
+            sql_steps: 2_000_000,
+            rows: 20_000,
+            handles: 1024,
+            payload_bytes: 4 << 20,
+            memory: 64 << 20,
+            table_elements: 20_000,
+            page_size: 1000,
+        }
+    }
+}
+
+impl Limits {
+    /// What paging by OFFSET needs: it walks every row before the page, under the log's lock.
+    pub fn for_offset_paging() -> Self {
+        Self {
+            guest_time: Duration::from_secs(2),
+            wall_time: Duration::from_secs(60),
+            log_lock: Duration::from_secs(60),
+            sql_steps: 4_000_000_000,
+            ..Self::default()
+        }
+    }
+
+    /// One slice of a refresh: it holds no lock that anyone waits for, and a first fill sorts the
+    /// whole log in one statement.
+    pub fn for_refresh() -> Self {
+        Self {
+            guest_time: Duration::from_secs(30),
+            wall_time: Duration::from_secs(300),
+            log_lock: Duration::from_secs(300),
+            sql_steps: 100_000_000_000,
+            rows: 1_000_000_000,
+            ..Self::default()
+        }
+    }
+}
+
+/// Sums the memory and table elements of all of an instance's memories and tables, which the
+/// engine's own limits count one by one.
+#[derive(Debug)]
+pub struct GuestMemory {
+    memory_limit: u64,
+    table_limit: u64,
+    memory: u64,
+    tables: u64,
+    refused: Option<&'static str>,
+}
+
+impl GuestMemory {
+    /// An instance's counter.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            memory_limit: limits.memory,
+            table_limit: limits.table_elements,
+            memory: 0,
+            tables: 0,
+            refused: None,
+        }
+    }
+
+    /// Bytes of linear memory in use, the most so far since memory never shrinks.
+    pub fn peak(&self) -> u64 {
+        self.memory
+    }
+
+    /// The limit that refused a growth, if one did.
+    pub fn refused(&self) -> Option<&'static str> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for GuestMemory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        if total > self.memory_limit {
+            self.refused = Some("memory");
+            return Ok(false);
+        }
+        self.memory = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.tables.saturating_add(desired.saturating_sub(current) as u64);
+        if total > self.table_limit {
+            self.refused = Some("table_elements");
+            return Ok(false);
+        }
+        self.tables = total;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_summed_over_all_memories() {
+        let mut memory = GuestMemory::new(&Limits { memory: 100, ..Limits::default() });
+        assert!(memory.memory_growing(0, 60, None).unwrap());
+        assert!(memory.memory_growing(0, 40, None).unwrap());
+        assert!(!memory.memory_growing(40, 41, None).unwrap());
+        assert_eq!((memory.peak(), memory.refused()), (100, Some("memory")));
+    }
+
+    #[test]
+    fn table_elements_are_summed_over_all_tables() {
+        let mut memory = GuestMemory::new(&Limits { table_elements: 10, ..Limits::default() });
+        assert!(memory.table_growing(0, 10, None).unwrap());
+        assert!(!memory.table_growing(0, 1, None).unwrap());
+        assert_eq!(memory.refused(), Some("table_elements"));
+    }
+}

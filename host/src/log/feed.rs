@@ -1,0 +1,190 @@
+//! Copying new events out of the log in short ranges, so that its writer never waits for a refresh.
+//!
+//! Rows never change and ids only grow: ranges taken one after another are one snapshot up to their
+//! last id.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::log::Log;
+use crate::log::budget::Budget;
+use crate::log::connection::{self, COLUMNS, Use, classify, patiently};
+use crate::log::gate::Gate;
+
+/// Most rows of one read transaction.
+const RANGE_ROWS: u32 = 5_000;
+
+/// Longest read transaction.
+const RANGE_TIME: Duration = Duration::from_millis(5);
+
+/// The host's own connection to the log, for refreshes. Every read is a short transaction.
+pub struct Feeder {
+    connection: Connection,
+    log: Log,
+    wait: Duration,
+}
+
+impl Feeder {
+    /// Opens the log.
+    pub fn open(log: &Log) -> Result<Self, Error> {
+        let wait = Limits::default().busy_wait;
+        let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
+        let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
+        Ok(Self { connection, log: log.clone(), wait })
+    }
+
+    /// The largest id, or None for an empty log.
+    pub fn last(&self) -> Result<Option<i64>, Error> {
+        self.read(|log| log.prepare_cached("SELECT max(id) FROM log.audit_events")?.query_row([], |row| row.get(0)))
+    }
+
+    /// The smallest id, or None for an empty log.
+    pub fn first(&self) -> Result<Option<i64>, Error> {
+        self.read(|log| log.prepare_cached("SELECT min(id) FROM log.audit_events")?.query_row([], |row| row.get(0)))
+    }
+
+    /// All of an event's columns as one text; None if there is no such event.
+    pub fn row_text(&self, id: i64) -> Result<Option<String>, Error> {
+        self.read(|log| {
+            log.prepare_cached(
+                "SELECT id || '|' || created_at || '|' || actor_id || '|' || action || '|' || resource_type || '|' || \
+                 resource_id || '|' || payload_offset || '|' || payload_len FROM log.audit_events WHERE id = ?1",
+            )?
+            .query_row([id], |row| row.get(0))
+            .optional()
+        })
+    }
+
+    /// Hands over all columns of every event as one text each, in order of id, in short ranges.
+    pub fn each_row_text(&self, mut each: impl FnMut(&str)) -> Result<(), Error> {
+        let select = format!(
+            "SELECT id, {} FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) ORDER BY id LIMIT {RANGE_ROWS}",
+            COLUMNS.join(" || '|' || ")
+        );
+        let mut after = None::<i64>;
+        loop {
+            crate::interrupt::check()?;
+            let texts = self.read(|log| {
+                let mut statement = log.prepare_cached(&select)?;
+                let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
+            })?;
+            match texts.last() {
+                Some((id, _)) => after = Some(*id),
+                None => return Ok(()),
+            }
+            texts.iter().for_each(|(_, text)| each(text));
+        }
+    }
+
+    /// How many events have an id up to `last`, counted in short ranges.
+    pub fn count_to(&self, last: i64) -> Result<u64, Error> {
+        let (mut total, mut after) = (0u64, None);
+        loop {
+            let (counted, reached): (u64, Option<i64>) = self.read(|log| {
+                log.prepare_cached(
+                    "SELECT count(*), max(id) FROM (SELECT id FROM log.audit_events \
+                     WHERE (?1 IS NULL OR id > ?1) AND id <= ?2 ORDER BY id LIMIT 20000)",
+                )?
+                .query_row((after, last), |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)))
+            })?;
+            total += counted;
+            match reached {
+                Some(id) => after = Some(id),
+                None => return Ok(total),
+            }
+        }
+    }
+
+    /// Copies one range of events after `after` (None: from the first) and up to `through` into
+    /// `feed.events` of the other connection. Returns the ids copied; none when nothing is left.
+    pub fn copy_range(
+        &self,
+        into: &Connection,
+        columns: &[&str],
+        after: Option<i64>,
+        through: i64,
+    ) -> Result<Vec<i64>, Error> {
+        let names = columns.join(", ");
+        let places = (1..=columns.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
+        let select = format!(
+            "SELECT {names} FROM log.audit_events WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT {RANGE_ROWS}"
+        );
+        let select_first =
+            format!("SELECT {names} FROM log.audit_events WHERE id <= ?1 ORDER BY id LIMIT {RANGE_ROWS}");
+        let insert = format!("/*keyhole*/ INSERT INTO feed.events ({names}) VALUES ({places})");
+        self.read(|log| {
+            let began = Instant::now();
+            let mut ids = Vec::new();
+            let mut statement = log.prepare_cached(if after.is_some() { &select } else { &select_first })?;
+            let mut insert = into.prepare_cached(&insert)?;
+            let mut rows = match after {
+                Some(after) => statement.query((after, through))?,
+                None => statement.query([through])?,
+            };
+            while let Some(row) = rows.next()? {
+                for column in 0..columns.len() {
+                    let cell = row.get_ref(column)?;
+                    if let (0, ValueRef::Integer(id)) = (column, cell) {
+                        ids.push(id);
+                    }
+                    insert.raw_bind_parameter(column + 1, rusqlite::types::ToSqlOutput::Borrowed(cell))?;
+                }
+                insert.raw_execute()?;
+                if ids.len().is_multiple_of(64) && began.elapsed() >= RANGE_TIME {
+                    break;
+                }
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Copies the first `most` events, all columns, into the main database of another connection.
+    /// Returns where their last payload ends.
+    pub fn copy_rows(&self, into: &Connection, most: u64) -> Result<u64, Error> {
+        let names = COLUMNS.join(", ");
+        let insert = format!("INSERT INTO audit_events ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        let select = format!(
+            "SELECT {names} FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) ORDER BY id LIMIT {RANGE_ROWS}"
+        );
+        let (mut copied, mut after, mut end) = (0u64, None::<i64>, 0u64);
+        while copied < most {
+            crate::interrupt::check()?;
+            let (rows, last, reach) = self.read(|log| {
+                let (mut count, mut last, mut reach) = (0u64, after, end);
+                let mut statement = log.prepare_cached(&select)?;
+                let mut insert = into.prepare_cached(&insert)?;
+                let mut rows = statement.query([after])?;
+                while let Some(row) = rows.next()? {
+                    for column in 0..COLUMNS.len() {
+                        let cell = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(column)?);
+                        insert.raw_bind_parameter(column + 1, cell)?;
+                    }
+                    insert.raw_execute()?;
+                    last = Some(row.get(0)?);
+                    let span_end = row.get::<_, i64>(6)?.saturating_add(row.get::<_, i64>(7)?);
+                    reach = reach.max(u64::try_from(span_end).unwrap_or(0));
+                    count += 1;
+                    if copied + count == most {
+                        break;
+                    }
+                }
+                Ok((count, last, reach))
+            })?;
+            if rows == 0 {
+                break;
+            }
+            (copied, after, end) = (copied + rows, last, reach);
+        }
+        Ok(end)
+    }
+
+    fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        patiently(self.wait, || read(&self.connection).map_err(|error| classify(error, &self.log.database)))
+    }
+}

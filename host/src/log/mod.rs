@@ -1,0 +1,18 @@
+//! The log as the host sees it: where it lies, one snapshot of it, its rows and its payloads.
+//!
+//! Only this module knows that a log is an SQLite database and a file beside it.
+
+pub mod budget;
+pub mod connection;
+pub mod copy;
+pub mod digest;
+pub mod feed;
+pub mod files;
+pub mod gate;
+pub mod payload;
+pub mod profile;
+pub mod rows;
+pub mod session;
+pub mod statement;
+
+pub use files::{Identity, Log};

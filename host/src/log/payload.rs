@@ -1,0 +1,226 @@
+//! The payload file: positioned reads, and the proof that a span is one line of JSON.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::error::Error;
+use crate::log::Identity;
+
+/// The opened payload file. It is never mapped: a file that is truncated while mapped kills the
+/// process that reads it.
+#[derive(Debug)]
+pub struct PayloadFile {
+    file: File,
+    path: PathBuf,
+    identity: Identity,
+    /// Its length when last looked at. It only grows.
+    len: u64,
+}
+
+impl PayloadFile {
+    /// Opens the file for reading.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
+        let identity = Identity::from_metadata(&metadata);
+        Ok(Self { file, path: path.to_owned(), identity, len: metadata.len() })
+    }
+
+    /// Fails if the path leads to another file by now.
+    pub fn check_in_place(&self) -> Result<(), Error> {
+        if Identity::of(&self.path)? == self.identity {
+            Ok(())
+        } else {
+            Err(Error::LogReplaced { path: self.path.clone() })
+        }
+    }
+
+    /// Appends an event's line to `buffer`, newline included, and checks that it is one line of JSON.
+    /// On an error the buffer is as it was. `room` is how many bytes the request may still read: a
+    /// longer line inside the file is `Budget`, and nothing is allocated for it.
+    pub fn read(&mut self, id: i64, offset: i64, len: i64, room: u64, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        let corrupt = |why: String| Error::PayloadCorrupt { id, why };
+        let (Ok(start), Ok(bytes)) = (u64::try_from(offset), u64::try_from(len)) else {
+            return Err(corrupt(format!("its span is negative: offset {offset}, length {len}")));
+        };
+        let end = start
+            .checked_add(bytes)
+            .ok_or_else(|| corrupt(format!("its span overflows: offset {offset}, length {len}")))?;
+        if end > self.len {
+            self.len = self.file.metadata().map_err(|source| Error::io(&self.path, source))?.len();
+        }
+        if end > self.len {
+            return Err(corrupt(format!(
+                "its span ends at byte {end}, past the end of the payload file at {}", self.len
+            )));
+        }
+        if bytes > room {
+            return Err(Error::Budget { limit: "payload_bytes", allowed: room });
+        }
+        let held = buffer.len();
+        let size = usize::try_from(bytes).map_err(|_| corrupt(format!("its length is {len}")))?;
+        buffer.resize(held + size, 0);
+        let outcome = match buffer.get_mut(held..) {
+            Some(line) => self
+                .file
+                .read_exact_at(line, start)
+                .map_err(|error| match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => corrupt("the payload file was cut short".to_owned()),
+                    _ => Error::io(&self.path, error),
+                })
+                .and_then(|()| check_line(line).map_err(corrupt)),
+            None => Ok(()),
+        };
+        if outcome.is_err() {
+            buffer.truncate(held);
+        }
+        outcome
+    }
+}
+
+/// Checks that the bytes are one JSON value and a newline, and nothing else.
+fn check_line(line: &[u8]) -> Result<(), String> {
+    let Some((b'\n', json)) = line.split_last() else {
+        return Err("its span does not end with its line".to_owned());
+    };
+    let text = std::str::from_utf8(json).map_err(|error| format!("its line is not UTF-8: {error}"))?;
+    if text.contains('\n') {
+        return Err("its span holds more than one line".to_owned());
+    }
+    serde_json::from_str::<Checked>(text)
+        .map(|_| ())
+        .map_err(|error| format!("its line is not one JSON value: {error}"))
+}
+
+/// A value that is decoded and thrown away: exactly what a strategy that decodes its payloads would
+/// accept, numbers in range and surrogates in pairs included, and nothing built.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        while elements.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        while entries.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(content: &[u8]) -> (tempfile::NamedTempFile, PayloadFile) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        let payloads = PayloadFile::open(file.path()).unwrap();
+        (file, payloads)
+    }
+
+    fn why(content: &[u8], offset: i64, len: i64) -> String {
+        let (_file, mut payloads) = file(content);
+        let mut buffer = b"held".to_vec();
+        let error = payloads.read(7, offset, len, 1000, &mut buffer).unwrap_err();
+        assert_eq!(buffer, b"held", "a failed read leaves the buffer as it was");
+        assert_eq!(error.code(), "payload-corrupt");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_line_is_read_with_its_newline() {
+        let (_file, mut payloads) = file(b"{}\n[1, 2]\n");
+        let mut buffer = Vec::new();
+        payloads.read(1, 3, 7, 7, &mut buffer).unwrap();
+        assert_eq!(buffer, b"[1, 2]\n");
+    }
+
+    #[test]
+    fn every_span_that_is_not_one_line_of_json_names_the_event() {
+        assert!(why(b"{}\n", 0, 4).contains("past the end"));
+        assert!(why(b"{}\n", 1 << 40, 3).contains("past the end"));
+        assert!(why(b"{}\n", i64::MAX, i64::MAX).contains("past the end"));
+        assert!(why(b"{}\n", -1, 3).contains("negative"));
+        assert!(why(b"{}\n", 0, -3).contains("negative"));
+        assert!(why(b"{}\n", 0, 0).contains("does not end"));
+        assert!(why(b"{}\n", 0, 2).contains("does not end"));
+        assert!(why(b"{}\n{}\n", 0, 6).contains("more than one line"));
+        assert!(why(b"{} {}\n", 0, 6).contains("not one JSON value"));
+        assert!(why(b"{\n", 0, 2).contains("not one JSON value"));
+        assert!(why(b"\"\xff\"\n", 0, 4).contains("UTF-8"));
+        assert!(why(b"1e999\n", 0, 6).contains("not one JSON value"));
+        assert!(why(b"\"\\ud800\"\n", 0, 9).contains("not one JSON value"));
+        assert!(why(b"{}\n", 0, 4).contains("event 7"));
+    }
+
+    #[test]
+    fn a_file_that_grows_is_seen_and_one_that_shrinks_is_an_error() {
+        let (mut handle, mut payloads) = file(b"1\n");
+        handle.write_all(b"2\n").unwrap();
+        payloads.read(1, 2, 2, 9, &mut Vec::new()).unwrap();
+        handle.as_file().set_len(1).unwrap();
+        let error = payloads.read(1, 0, 2, 9, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("cut short"), "{error}");
+    }
+
+    #[test]
+    fn a_line_longer_than_the_budget_is_not_read() {
+        let (_file, mut payloads) = file(b"{}\n[1, 2]\n");
+        let error = payloads.read(1, 3, 7, 6, &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, Error::Budget { limit: "payload_bytes", .. }));
+    }
+
+    #[test]
+    fn a_replaced_file_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("payloads.jsonl");
+        std::fs::write(&path, "1\n").unwrap();
+        let payloads = PayloadFile::open(&path).unwrap();
+        payloads.check_in_place().unwrap();
+        std::fs::write(folder.path().join("other"), "2\n").unwrap();
+        std::fs::rename(folder.path().join("other"), &path).unwrap();
+        assert!(matches!(payloads.check_in_place(), Err(Error::LogReplaced { .. })));
+    }
+}

@@ -1,0 +1,211 @@
+//! The host's own reading of events: their columns by id or by range, their payloads by span.
+//!
+//! Nothing that a strategy's SQL returned is ever shown: an id is all that is taken from it.
+
+use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
+
+use crate::error::Error;
+use crate::log::session::Session;
+use crate::page::answer::{Row, span_at};
+use crate::page::{Filter, Key, Page, Span};
+
+/// A range of the order, from newest to oldest, both ends inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The newest key that belongs to it.
+    pub newest: Key,
+    /// The oldest key that belongs to it.
+    pub oldest: Key,
+}
+
+const BY_ID: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, \
+    payload_len FROM log.audit_events WHERE id = ?1";
+
+/// The range statements: one text for each combination of the filter's actor and action.
+const BY_RANGE: [&str; 4] = [
+    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
+     ORDER BY created_at DESC, id DESC",
+    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
+     AND actor_id = ?4 ORDER BY created_at DESC, id DESC",
+    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
+     AND action = ?4 ORDER BY created_at DESC, id DESC",
+    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
+     AND actor_id = ?4 AND action = ?5 ORDER BY created_at DESC, id DESC",
+];
+
+const COUNT: &str = "/*keyhole*/ SELECT count(*) FROM (SELECT 1 FROM log.audit_events INDEXED BY idx_created_at \
+    WHERE created_at BETWEEN ?1 AND ?2 LIMIT ?3)";
+
+const KEY: &str = "/*keyhole*/ SELECT created_at FROM log.audit_events WHERE id = ?1";
+
+const SPAN: &str = "/*keyhole*/ SELECT payload_offset, payload_len FROM log.audit_events WHERE id = ?1";
+
+const TEXT: &str = "/*keyhole*/ SELECT id || '|' || created_at || '|' || actor_id || '|' || action || '|' || \
+    resource_type || '|' || resource_id || '|' || payload_offset || '|' || payload_len FROM log.audit_events WHERE id = ?1";
+
+impl Session {
+    /// An event's key; None if the snapshot has no such event.
+    pub fn key(&self, id: i64) -> Result<Option<Key>, Error> {
+        let created_at = self.one(KEY, id, |row| row.get(0))?;
+        Ok(created_at.map(|created_at| Key { created_at, id }))
+    }
+
+    /// All of an event's columns as one text; None if the snapshot has no such event.
+    pub fn row_text(&self, id: i64) -> Result<Option<String>, Error> {
+        self.one(TEXT, id, |row| row.get(0))
+    }
+
+    /// Appends an event's columns to the page. False if the snapshot has no such event.
+    pub(crate) fn push_row(&self, id: i64, page: &mut Page) -> Result<bool, Error> {
+        let mut statement = self.host(BY_ID)?;
+        let mut rows = statement.query([id]).map_err(|error| self.classify(error))?;
+        match rows.next().map_err(|error| self.classify(error))? {
+            Some(row) => push(row, page).map(|()| true).map_err(|error| self.classify(error)),
+            None => Ok(false),
+        }
+    }
+
+    /// How many events lie in the seconds of the range, counted up to `most`.
+    pub(crate) fn count(&self, range: Range, most: u32) -> Result<u32, Error> {
+        self.host(COUNT)?
+            .query_row((range.oldest.created_at, range.newest.created_at, most), |row| row.get(0))
+            .map_err(|error| self.classify(error))
+    }
+
+    /// Appends to the page every event of the range that matches, in order, but no more than `most`.
+    pub(crate) fn push_range(
+        &self,
+        range: Range,
+        filter: &Filter,
+        up_to: i64,
+        most: usize,
+        page: &mut Page,
+    ) -> Result<(), Error> {
+        let text = match (filter.actor_id, &filter.action) {
+            (None, None) => BY_RANGE[0],
+            (Some(_), None) => BY_RANGE[1],
+            (None, Some(_)) => BY_RANGE[2],
+            (Some(_), Some(_)) => BY_RANGE[3],
+        };
+        let mut statement = self.host(text)?;
+        let mut run = || -> rusqlite::Result<()> {
+            statement.raw_bind_parameter(1, range.oldest.created_at)?;
+            statement.raw_bind_parameter(2, range.newest.created_at)?;
+            statement.raw_bind_parameter(3, up_to)?;
+            let mut place = 4;
+            if let Some(actor) = filter.actor_id {
+                statement.raw_bind_parameter(place, actor)?;
+                place += 1;
+            }
+            if let Some(action) = &filter.action {
+                statement.raw_bind_parameter(place, action.as_str())?;
+            }
+            let mut rows = statement.raw_query();
+            while page.rows.len() < most {
+                let Some(row) = rows.next()? else { break };
+                let key = Key { created_at: row.get(1)?, id: row.get(0)? };
+                if key > range.newest {
+                    continue;
+                }
+                if key < range.oldest {
+                    break;
+                }
+                push(row, page)?;
+            }
+            Ok(())
+        };
+        run().map_err(|error| self.classify(error))
+    }
+
+    /// Reads an event's payload line for the strategy, once a call.
+    pub fn payload(&mut self, id: i64) -> Result<&[u8], Error> {
+        let span = match self.held_payload(id) {
+            Some(span) => span,
+            None => {
+                self.budget.check(&self.limits)?;
+                let found = self.one(SPAN, id, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+                let Some((offset, len)) = found else {
+                    return Err(Error::UnknownEvent { id });
+                };
+                let span = self.read_payload(id, offset, len)?;
+                self.payload_spans.push((id, span));
+                span
+            }
+        };
+        let start = span.start as usize;
+        Ok(self.payload_bytes.get(start..start + span.len as usize).unwrap_or_default())
+    }
+
+    /// Gives every row of the page its payload, in the page's own buffer. Payloads that the strategy
+    /// has read in this call are not read again.
+    pub(crate) fn fill_payloads(&mut self, page: &mut Page) -> Result<(), Error> {
+        let wanted: usize = page.rows.iter().filter_map(|row| usize::try_from(row.payload_len).ok()).sum();
+        let allowed = usize::try_from(self.limits.payload_bytes).unwrap_or(usize::MAX);
+        self.payload_bytes.reserve(wanted.min(allowed).saturating_sub(self.payload_bytes.len()));
+        for row in &mut page.rows {
+            row.payload = match self.held_payload(row.id) {
+                Some(span) => span,
+                None => self.read_payload(row.id, row.payload_offset, row.payload_len)?,
+            };
+        }
+        page.payloads = std::mem::take(&mut self.payload_bytes);
+        Ok(())
+    }
+
+    fn held_payload(&self, id: i64) -> Option<Span> {
+        self.payload_spans.iter().find(|(held, _)| *held == id).map(|(_, span)| *span)
+    }
+
+    fn read_payload(&mut self, id: i64, offset: i64, len: i64) -> Result<Span, Error> {
+        let allowed = self.limits.payload_bytes;
+        let room = allowed.saturating_sub(self.ledger.payload_bytes);
+        let mut bytes = std::mem::take(&mut self.payload_bytes);
+        let start = bytes.len();
+        let outcome = self.payload_file().and_then(|file| file.read(id, offset, len, room, &mut bytes));
+        let span = span_at(start, bytes.len() - start);
+        self.payload_bytes = bytes;
+        match outcome {
+            Ok(()) => {
+                self.ledger.payload_reads += 1;
+                self.ledger.payload_bytes += u64::from(span.len);
+                Ok(span)
+            }
+            Err(Error::Budget { .. }) => Err(self.over("payload_bytes", allowed)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn host(&self, sql: &'static str) -> Result<CachedStatement<'_>, Error> {
+        self.connection.prepare_cached(sql).map_err(|error| self.classify(error))
+    }
+
+    fn one<T>(&self, sql: &'static str, id: i64, get: impl FnOnce(&SqlRow<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, Error> {
+        self.host(sql)?.query_row([id], get).optional().map_err(|error| self.classify(error))
+    }
+}
+
+fn push(row: &SqlRow<'_>, page: &mut Page) -> rusqlite::Result<()> {
+    let mut text = |column: usize| -> rusqlite::Result<Span> {
+        let piece = row.get_ref(column)?.as_str()?;
+        let span = span_at(page.text.len(), piece.len());
+        page.text.push_str(piece);
+        Ok(span)
+    };
+    let (action, resource_type, resource_id) = (text(3)?, text(4)?, text(5)?);
+    page.rows.push(Row {
+        id: row.get(0)?,
+        created_at: row.get(1)?,
+        actor_id: row.get(2)?,
+        action,
+        resource_type,
+        resource_id,
+        payload_offset: row.get(6)?,
+        payload_len: row.get(7)?,
+        payload: Span::default(),
+    });
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `native-baseline`: the frozen strategy's own statement and decoding, run without a sandbox.
+
+use guest_baseline::payload::decode;
+use guest_baseline::plan::{self, Param};
+
+use crate::bindings::types::Value;
+use crate::error::Error;
+use crate::log::session::Session;
+use crate::page::{PageRequest, Position};
+
+/// Answers a request as `guest-baseline` does: the events' handles, each payload read and decoded.
+pub fn page(session: &mut Session, request: &PageRequest) -> Result<Vec<u32>, Error> {
+    let plan = plan::plan(&plan::Request {
+        from_ts: request.filter.from_ts,
+        to_ts: request.filter.to_ts,
+        actor_id: request.filter.actor_id,
+        action: request.filter.action.as_deref(),
+        position: match request.position {
+            Position::Page(page) => plan::Position::Page(page),
+            Position::After(key) => plan::Position::After { created_at: key.created_at, id: key.id },
+        },
+        page_size: request.page_size,
+        up_to: request.up_to,
+    });
+    let params: Vec<Value> = plan
+        .params
+        .iter()
+        .map(|param| match *param {
+            Param::Integer(integer) => Value::Integer(integer),
+            Param::Text(text) => Value::Text(text.to_owned()),
+        })
+        .collect();
+    let events = session.select(&plan.sql, &params)?;
+    for &event in &events {
+        let id = session.claimed(event).ok_or(Error::BadHandle { what: "a handle of another call" })?;
+        if decode(session.payload(id)?).is_none() {
+            return Err(Error::PayloadCorrupt { id, why: "its line cannot be decoded".to_owned() });
+        }
+    }
+    Ok(events)
+}

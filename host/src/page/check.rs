@@ -1,0 +1,153 @@
+//! The checks on a strategy's answer: what it claims against what the host reads itself.
+//!
+//! The page's rows are read by the *range* from its last to its first key, which costs no more than by
+//! id, and shows what a strategy left out. Where the range holds too many events that do not match,
+//! the rows are read by id, and completeness is left to the comparison with a reference.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use crate::error::{Error, Lie};
+use crate::limits::PROOF_ROWS;
+use crate::log::rows::Range;
+use crate::log::session::Session;
+use crate::page::{Filter, Key, Page, PageRequest, Position};
+
+/// Reads the rows of the claimed events and checks them. The page comes back without payloads.
+///
+/// Fails with `Lied` where the answer is wrong in a way that the page itself shows.
+pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
+    let size = request.page_size as usize;
+    if claims.len() > size {
+        let detail = format!("{} events, but {size} were asked for", claims.len());
+        return Err(Error::Lied { kind: Lie::OneTooMany, detail });
+    }
+    let up_to = request.up_to.unwrap_or(i64::MAX).min(session.high_water());
+    let mut page = Page::empty(request.clone(), session.high_water());
+    if let Some(range) = provable(session, request, claims)? {
+        page.rows.reserve(claims.len());
+        session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)?;
+        if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) {
+            page.proved = true;
+            return Ok(page);
+        }
+        page.rows.clear();
+        page.text.clear();
+    }
+    // Either there is no proof by range, or it failed and the events themselves tell why.
+    for &id in claims {
+        if id > up_to || !session.push_row(id, &mut page)? {
+            let detail = match request.up_to {
+                Some(bound) if id > bound => format!("event {id} lies beyond the request's bound {bound}"),
+                _ => format!("event {id} does not exist"),
+            };
+            return Err(Error::Lied { kind: Lie::InventedId, detail });
+        }
+    }
+    check_events(&page)?;
+    prove_again(session, request, up_to, &page)?;
+    Ok(page)
+}
+
+/// The range whose matching events must be exactly the claimed ones; None where it holds too many
+/// rows to read, or where a claim has no row.
+fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Option<Range>, Error> {
+    let ends = match (claims.first(), claims.last()) {
+        (Some(&first), Some(&last)) => match (session.key(first)?, session.key(last)?) {
+            (Some(newest), Some(oldest)) => Some(Range { newest, oldest }),
+            _ => return Ok(None),
+        },
+        _ => None,
+    };
+    let filter = &request.filter;
+    let full = claims.len() == request.page_size as usize;
+    let newest = match request.position {
+        Position::After(key) => before(key).map(|limit| limit.min(top(filter))),
+        Position::Page(1) => Some(top(filter)),
+        Position::Page(_) => ends.map(|range| range.newest),
+    };
+    let oldest = if full { ends.map(|range| range.oldest) } else { Some(bottom(filter)) };
+    let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(None) };
+    let widest = Range { newest, oldest };
+    // Without actor and action every row of a full page's own range matches: nothing to count.
+    let all_match = filter.actor_id.is_none() && filter.action.is_none() && request.up_to.is_none();
+    if Some(widest) == ends && all_match {
+        return Ok(ends);
+    }
+    for range in [Some(widest), ends].into_iter().flatten() {
+        if range.newest < range.oldest || session.count(range, PROOF_ROWS + 1)? <= PROOF_ROWS {
+            return Ok(Some(range));
+        }
+        if Some(range) == ends {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn check_events(page: &Page) -> Result<(), Error> {
+    let filter = &page.request.filter;
+    let mut seen = HashSet::with_capacity(page.len());
+    let lied = |kind, detail| Err(Error::Lied { kind, detail });
+    let mut before: Option<Key> = match page.request.position {
+        Position::After(key) => Some(key),
+        Position::Page(_) => None,
+    };
+    for (index, event) in page.events().enumerate() {
+        let (id, key) = (event.id, event.key());
+        if !seen.insert(id) {
+            return lied(Lie::RepeatedEvent, format!("event {id} appears twice"));
+        }
+        if event.created_at < filter.from_ts || event.created_at > filter.to_ts {
+            return lied(Lie::OutsideWindow, format!("event {id} at {} lies outside the window", event.created_at));
+        }
+        if let Some(actor) = filter.actor_id.filter(|&actor| actor != event.actor_id) {
+            return lied(Lie::WrongActor, format!("event {id} is actor {}'s, not {actor}'s", event.actor_id));
+        }
+        if filter.action.as_deref().is_some_and(|action| action != event.action) {
+            return lied(Lie::WrongAction, format!("event {id} is {:?}", event.action));
+        }
+        if let Some(previous) = before.filter(|previous| Reverse(key) <= Reverse(*previous)) {
+            if index == 0 {
+                let detail = format!("event {id} does not come after the cursor");
+                return lied(Lie::NextPageInstead, detail);
+            }
+            let kind = if previous.created_at == key.created_at { Lie::WrongTieOrder } else { Lie::SwappedNeighbours };
+            return lied(kind, format!("event {id} stands after event {}", previous.id));
+        }
+        before = Some(key);
+    }
+    Ok(())
+}
+
+/// The events are right one by one. If a proof by range was possible, then something is missing:
+/// find what, and say so.
+fn prove_again(session: &Session, request: &PageRequest, up_to: i64, page: &Page) -> Result<(), Error> {
+    let claims: Vec<i64> = page.events().map(|event| event.id).collect();
+    let Some(range) = provable(session, request, &claims)? else { return Ok(()) };
+    let mut whole = Page::empty(request.clone(), page.high_water);
+    session.push_range(range, &request.filter, up_to, PROOF_ROWS as usize + 1, &mut whole)?;
+    let shown: HashSet<i64> = claims.iter().copied().collect();
+    let Some(missing) = whole.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
+    let early = page.last_key().is_none_or(|last| missing.key() < last);
+    let kind = if early { Lie::EarlyEnd } else { Lie::DroppedEvent };
+    let detail = format!("event {} at {} is left out", missing.id, missing.created_at);
+    Err(Error::Lied { kind, detail })
+}
+
+fn top(filter: &Filter) -> Key {
+    Key { created_at: filter.to_ts, id: i64::MAX }
+}
+
+fn bottom(filter: &Filter) -> Key {
+    Key { created_at: filter.from_ts, id: i64::MIN }
+}
+
+/// The newest key that comes after `key` in the order; None after the very last one.
+fn before(key: Key) -> Option<Key> {
+    match (key.id.checked_sub(1), key.created_at.checked_sub(1)) {
+        (Some(id), _) => Some(Key { id, ..key }),
+        (None, Some(created_at)) => Some(Key { created_at, id: i64::MAX }),
+        (None, None) => None,
+    }
+}

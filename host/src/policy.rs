@@ -1,0 +1,46 @@
+//! What an operator grants a strategy. Deny by default: what is not named here cannot be reached.
+
+use crate::limits::Limits;
+
+/// The interfaces of the project's own package, by name.
+pub const INTERFACES: [&str; 4] = ["log", "payloads", "diagnostics", "scratch"];
+
+/// The columns of the log that hold no place in the payload file.
+pub const SHOWN_COLUMNS: [&str; 6] = ["id", "created_at", "actor_id", "action", "resource_type", "resource_id"];
+
+/// The columns that the keyset strategy needs.
+pub const KEY_COLUMNS: [&str; 4] = ["id", "created_at", "actor_id", "action"];
+
+/// What one strategy may do.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    /// Interfaces of the project's package that it may import.
+    pub interfaces: Vec<&'static str>,
+    /// Columns of the log that its SQL may read, and that scratch is fed with.
+    pub columns: Vec<&'static str>,
+    /// Whether its notes are kept for the operator.
+    pub notes: bool,
+    /// The limits of one request.
+    pub limits: Limits,
+    /// Most bytes of scratch: database, log and temporary files together.
+    pub scratch_quota: u64,
+    /// Events that may be uncovered before scratch is refreshed.
+    pub refresh_after: u64,
+}
+
+impl Grants {
+    /// What local verbs grant without a policy file: the project's interfaces, default limits.
+    pub fn local() -> Self {
+        Self {
+            interfaces: INTERFACES.to_vec(),
+            columns: SHOWN_COLUMNS.to_vec(),
+            notes: true,
+            limits: Limits::default(),
+            scratch_quota: 1 << 30,
+            refresh_after: REFRESH_AFTER,
+        }
+    }
+}
+
+/// Reading a tail of 1,000 uncovered events costs a page about as much as its payloads do.
+pub const REFRESH_AFTER: u64 = 1_000;

@@ -1,0 +1,22 @@
+//! The `T` of every `Store<T>`: what one instance carries.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::GuestMemory;
+use crate::log::session::Session;
+
+/// A claim to one event, as the guest holds it. The number behind it is the event's slot in its
+/// call and the call's own number (`log::session`).
+pub enum EventHandle {}
+
+/// One instance's state.
+pub struct State {
+    /// The worker's hold on the log, there while a call runs.
+    pub session: Option<Box<Session>>,
+    /// What the instance's memories and tables add up to.
+    pub memory: GuestMemory,
+    /// When the running call began.
+    pub began: Instant,
+    /// Time of the running call spent in host calls.
+    pub in_host: Duration,
+}

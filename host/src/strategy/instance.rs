@@ -1,0 +1,225 @@
+//! One instance of a component: its store, and calls into it under the request's budget.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Resource;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::bindings::{indexing, paging, types};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::limits::{COMPONENT_HANDLES, GuestMemory, HOST_CALL_BYTES, Limits};
+use crate::log::session::{MOST_CALLS, Session};
+use crate::page::{PageRequest, Position};
+use crate::state::{EventHandle, State};
+use crate::strategy::{Compiled, one_line};
+
+/// How long an instance lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instances {
+    /// One request.
+    #[default]
+    Fresh,
+    /// This many requests at most, one after another.
+    Warm(u32),
+}
+
+impl Instances {
+    /// Uses of a warm instance where no number is given.
+    pub const USES: u32 = 1000;
+}
+
+impl FromStr for Instances {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "fresh" => Ok(Self::Fresh),
+            None if text == "warm" => Ok(Self::Warm(Self::USES)),
+            Some(("warm", uses)) => match uses.parse() {
+                Ok(uses) if (1..MOST_CALLS).contains(&uses) => Ok(Self::Warm(uses)),
+                _ => Err(format!("warm takes a number of uses from 1 to {}, not {uses:?}", MOST_CALLS - 1)),
+            },
+            _ => Err(format!("{text:?} is neither fresh nor warm[:USES]")),
+        }
+    }
+}
+
+impl std::fmt::Display for Instances {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("fresh"),
+            Self::Warm(uses) => write!(f, "warm:{uses}"),
+        }
+    }
+}
+
+/// A running component. After any error it must be dropped: a trap leaves it in no known state.
+pub(crate) struct Instance {
+    store: Store<State>,
+    paging: paging::Guest,
+    indexing: Option<indexing::Guest>,
+    /// Requests served.
+    pub(crate) uses: u32,
+}
+
+impl Instance {
+    /// Makes an instance. The session is in place already, so that even a start function runs inside
+    /// the budget; it comes back with the error if that fails.
+    pub(crate) fn new(
+        engine: &Engine,
+        compiled: &Compiled,
+        session: Box<Session>,
+    ) -> Result<Self, (Error, Option<Box<Session>>)> {
+        let memory = GuestMemory::new(session.limits());
+        let state = State { session: Some(session), memory, began: Instant::now(), in_host: Duration::ZERO };
+        let mut store = Store::new(engine.wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.set_max_component_handles(COMPONENT_HANDLES);
+        store.epoch_deadline_callback(|context| {
+            let state = context.data();
+            let guest_time = state.began.elapsed().saturating_sub(state.in_host);
+            let Some(session) = &state.session else { return Ok(UpdateDeadline::Interrupt) };
+            let limits = session.limits();
+            let over = guest_time >= limits.guest_time
+                || state.began.elapsed() >= limits.wall_time
+                || crate::interrupt::requested();
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
+        });
+        store.set_epoch_deadline(1);
+        let load = |store: &mut Store<State>| -> wasmtime::Result<(paging::Guest, Option<indexing::Guest>)> {
+            let instance = compiled.pre.instantiate(&mut *store)?;
+            let paging = compiled.paging.load(&mut *store, &instance)?;
+            let indexing = compiled.indexing.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
+            Ok((paging, indexing))
+        };
+        match load(&mut store) {
+            Ok((paging, indexing)) => Ok(Self { store, paging, indexing, uses: 0 }),
+            Err(error) => {
+                let error = trapped(store.data_mut(), &error);
+                Err((error, store.into_data().session))
+            }
+        }
+    }
+
+    /// Puts a session in place for the next call of a warm instance.
+    pub(crate) fn resume(&mut self, session: Box<Session>) {
+        let state = self.store.data_mut();
+        state.session = Some(session);
+        state.began = Instant::now();
+        state.in_host = Duration::ZERO;
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// Asks for a page. Returns the ids that the strategy claims.
+    pub(crate) fn page(&mut self, request: &PageRequest) -> Result<Vec<i64>, Error> {
+        self.uses += 1;
+        let request = wit_request(request);
+        let answer = self.paging.call_page(&mut self.store, &request);
+        let events = self.settle(answer)?;
+        let Some(session) = &self.store.data().session else {
+            return Err(Error::Engine("the session went missing".to_owned()));
+        };
+        events
+            .into_iter()
+            .map(|event: Resource<EventHandle>| {
+                session.claimed(event.rep()).ok_or(Error::BadHandle { what: "a handle of another call" })
+            })
+            .collect()
+    }
+
+    /// Asks for one slice of a refresh.
+    pub(crate) fn refresh(&mut self, through: i64) -> Result<indexing::Progress, Error> {
+        let Some(indexing) = &self.indexing else {
+            return Err(Error::Engine("a strategy without an index has nothing to refresh".to_owned()));
+        };
+        let answer = indexing.call_refresh(&mut self.store, through);
+        self.settle(answer)
+    }
+
+    /// Takes the session back after a call.
+    pub(crate) fn release(&mut self) -> Option<Box<Session>> {
+        let state = self.store.data_mut();
+        let time = state.began.elapsed();
+        let mut session = state.session.take()?;
+        session.ledger.memory = state.memory.peak();
+        session.ledger.phases.strategy = time;
+        session.ledger.phases.host_calls = state.in_host;
+        Some(session)
+    }
+
+    /// What came of a call: the guest's answer, its error, or a trap.
+    fn settle<T>(&mut self, answer: wasmtime::Result<Result<T, types::Error>>) -> Result<T, Error> {
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(gave_up(self.store.data_mut(), &error)),
+            Err(error) => Err(trapped(self.store.data_mut(), &error)),
+        }
+    }
+}
+
+/// The guest's error: the host's own record of it where it is one that the host gave.
+fn gave_up(state: &mut State, error: &types::Error) -> Error {
+    let recorded = state.session.as_mut().and_then(|session| session.refused.take());
+    match recorded {
+        Some(recorded) if same(&crate::imports::visible(&recorded), error) => recorded,
+        _ => Error::GaveUp { what: escaped(&error.to_string()) },
+    }
+}
+
+fn same(one: &types::Error, other: &types::Error) -> bool {
+    format!("{one:?}") == format!("{other:?}")
+}
+
+fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
+    let limits = state.session.as_ref().map_or_else(Limits::default, |session| session.limits().clone());
+    if let Some(Error::BadHandle { what }) = state.session.as_ref().and_then(|session| session.refused.as_ref()) {
+        return Error::BadHandle { what };
+    }
+    if let Some(limit) = state.memory.refused() {
+        let allowed = if limit == "memory" { limits.memory } else { limits.table_elements };
+        return Error::Budget { limit, allowed };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) if crate::interrupt::requested() => Error::Interrupted,
+        Some(Trap::Interrupt) => {
+            let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time {
+                ("guest_time", limits.guest_time)
+            } else {
+                ("wall_time", limits.wall_time)
+            };
+            Error::Budget { limit, allowed: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX) }
+        }
+        Some(Trap::StackOverflow) => Error::Budget { limit: "stack", allowed: 512 << 10 },
+        trap => Error::Trapped {
+            what: trap.map_or_else(|| escaped(&one_line(error)), ToString::to_string),
+            note: state.session.as_ref().map(|session| session.ledger.notes().to_owned()).unwrap_or_default(),
+        },
+    }
+}
+
+/// Text from a guest, fit to be shown: one line, without control characters, and short.
+fn escaped(text: &str) -> String {
+    text.chars().take(500).flat_map(|character| {
+        if character.is_control() { character.escape_default().collect::<Vec<_>>() } else { vec![character] }
+    }).collect()
+}
+
+fn wit_request(request: &PageRequest) -> types::PageRequest {
+    types::PageRequest {
+        filter: types::Filter {
+            from_ts: request.filter.from_ts,
+            to_ts: request.filter.to_ts,
+            actor_id: request.filter.actor_id,
+            action: request.filter.action.clone(),
+        },
+        position: match request.position {
+            Position::Page(page) => types::Position::Page(page),
+            Position::After(key) => types::Position::After(types::Key { created_at: key.created_at, id: key.id }),
+        },
+        page_size: request.page_size,
+        up_to: request.up_to,
+    }
+}

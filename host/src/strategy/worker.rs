@@ -1,0 +1,223 @@
+//! One worker's hold on a strategy: its session on the log, and a warm instance if there is one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::log::Log;
+use crate::log::session::Session;
+use crate::native;
+use crate::page::{Page, PageRequest, Pager, check};
+use crate::scratch::Scratch;
+use crate::strategy::instance::{Instance, Instances};
+use crate::strategy::{Code, Compiled, Strategy};
+
+/// How often a page is tried again on files that were replaced meanwhile.
+const REOPENS: usize = 2;
+
+/// Uncovered events that a page still reads by itself: half of the rows that it may read.
+const LONGEST_TAIL: i64 = 10_000;
+
+/// A worker: it answers one request at a time, from beginning to end, on the thread that calls it.
+pub struct Worker {
+    engine: Engine,
+    strategy: Arc<Strategy>,
+    instances: Instances,
+    log: Log,
+    scratch: Option<Arc<Scratch>>,
+    session: Option<Box<Session>>,
+    warm: Option<Instance>,
+}
+
+impl Worker {
+    /// Makes a worker. `scratch` must be there for a strategy with an index, filled already.
+    pub fn new(
+        engine: &Engine,
+        strategy: &Arc<Strategy>,
+        instances: Instances,
+        log: &Log,
+        scratch: Option<Arc<Scratch>>,
+    ) -> Self {
+        Self {
+            engine: engine.clone(),
+            strategy: Arc::clone(strategy),
+            instances,
+            log: log.clone(),
+            scratch,
+            session: None,
+            warm: None,
+        }
+    }
+
+    /// What the last request did.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.session.as_ref().map(|session| &session.ledger)
+    }
+
+    /// The same, with SQLite's plan for each of the strategy's statements.
+    pub fn explained_ledger(&mut self) -> Option<&Ledger> {
+        let session = self.session.as_mut()?;
+        let texts: Vec<String> = session.ledger.statements().map(|statement| statement.sql.clone()).collect();
+        let plans: Vec<Vec<String>> = texts.iter().map(|sql| session.explain(sql)).collect();
+        for (statement, plan) in session.ledger.statements_mut().zip(plans) {
+            statement.plan = plan;
+        }
+        Some(&session.ledger)
+    }
+
+    fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.open()?,
+        };
+        let outcome = session.begin();
+        if let Err(error) = outcome.and_then(|()| self.catch_up(&mut session)) {
+            session.finish();
+            self.session = Some(session);
+            return Err(error);
+        }
+        let (claims, session) = self.claims(session, request);
+        self.session = session;
+        let Some(session) = self.session.as_mut() else {
+            return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
+        };
+        let page = claims.and_then(|claims| finish_page(session, request, &claims));
+        session.finish();
+        if page.is_err() {
+            self.warm = None;
+        }
+        page
+    }
+
+    /// A tail that is too long to be read by every page is taken in first.
+    fn catch_up(&self, session: &mut Session) -> Result<(), Error> {
+        if let (Some(scratch), Some(covered)) = (&self.scratch, session.ledger.covered)
+            && session.high_water().saturating_sub(covered) > LONGEST_TAIL
+        {
+            session.finish();
+            scratch.refresh()?;
+            session.begin()?;
+        }
+        Ok(())
+    }
+
+    /// Asks the strategy which events answer. The session comes back, but for a fault of the engine.
+    fn claims(
+        &mut self,
+        mut session: Box<Session>,
+        request: &PageRequest,
+    ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
+        let began = Instant::now();
+        let native = match &self.strategy.code {
+            Code::NativeBaseline => native::baseline::page(&mut session, request),
+            Code::NativeKeyset => native::keyset::page(&mut session, request),
+            Code::Component(compiled) => {
+                let compiled = Arc::clone(compiled);
+                return self.claims_of_component(&compiled, session, request);
+            }
+        };
+        let claims =
+            native.map(|events| events.into_iter().filter_map(|event| session.claimed(event)).collect());
+        session.ledger.phases.strategy = began.elapsed();
+        (claims, Some(session))
+    }
+
+    fn claims_of_component(
+        &mut self,
+        compiled: &Compiled,
+        session: Box<Session>,
+        request: &PageRequest,
+    ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
+        let began = Instant::now();
+        let mut made = Duration::ZERO;
+        let mut instance = match self.warm.take() {
+            Some(mut instance) => {
+                instance.resume(session);
+                instance
+            }
+            None => match Instance::new(&self.engine, compiled, session) {
+                Ok(instance) => {
+                    made = began.elapsed();
+                    instance
+                }
+                Err((error, session)) => return (Err(error), session),
+            },
+        };
+        let claims = instance.page(request);
+        let mut session = instance.release();
+        if let Some(session) = &mut session {
+            let phases = &mut session.ledger.phases;
+            phases.instantiate = made;
+            phases.strategy = phases.strategy.saturating_sub(made);
+        }
+        if let Instances::Warm(uses) = self.instances
+            && claims.is_ok()
+            && instance.uses < uses
+        {
+            self.warm = Some(instance);
+        }
+        (claims, session)
+    }
+
+    fn open(&mut self) -> Result<Box<Session>, Error> {
+        // Handles of an earlier session could look like ones of the new.
+        self.warm = None;
+        let scratch = match &self.scratch {
+            Some(scratch) => {
+                scratch.ensure_filled()?;
+                Some(scratch.path().to_owned())
+            }
+            None => None,
+        };
+        let grants = &self.strategy.grants;
+        let mut session = Session::for_pages(&self.log, scratch, &grants.columns, grants.limits.clone())?;
+        session.keep_notes(grants.notes);
+        Ok(Box::new(session))
+    }
+}
+
+/// Reads and checks the claimed rows, gives the log's lock back, and only then reads the payloads.
+fn finish_page(session: &mut Session, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
+    let began = Instant::now();
+    let page = check::read(session, request, claims);
+    session.end();
+    session.ledger.phases.check = began.elapsed();
+    let mut page = page?;
+    session.ledger.proved = page.proved;
+    let began = Instant::now();
+    session.fill_payloads(&mut page)?;
+    session.ledger.phases.payloads = began.elapsed();
+    Ok(page)
+}
+
+impl Pager for Worker {
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let limits = &self.strategy.grants.limits;
+        if request.page_size == 0 || request.page_size > limits.page_size {
+            return Err(Error::bad_request(format!("page_size must be from 1 to {}", limits.page_size)));
+        }
+        let mut reopened = 0;
+        loop {
+            let outcome = self.attempt(request);
+            match outcome {
+                Err(Error::LogReplaced { .. }) if reopened < REOPENS => self.session = None,
+                Err(Error::ScratchUnfit { .. }) if reopened < REOPENS => {
+                    self.session = None;
+                    if let Some(scratch) = &self.scratch {
+                        scratch.check_fit()?;
+                    }
+                }
+                Ok(page) => {
+                    if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
+                        scratch.saw(ledger.high_water, ledger.covered);
+                    }
+                    return Ok(page);
+                }
+                Err(error) => return Err(error),
+            }
+            reopened += 1;
+        }
+    }
+}
