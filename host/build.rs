@@ -40,7 +40,8 @@ fn locked_version(root: &Path, name: &str) -> Result<String, String> {
     println!("cargo::rerun-if-changed={}", path.display());
     let lock = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let entry = format!("name = \"{name}\"\nversion = \"");
-    let version = lock.split_once(&entry).and_then(|(_, rest)| rest.split_once('"')).map(|(version, _)| version);
+    let version =
+        lock.split_once(&entry).and_then(|(_, rest)| rest.split_once('"')).map(|(version, _)| version);
     version.map(str::to_owned).ok_or_else(|| format!("{} does not name {name}", path.display()))
 }
 

@@ -1,6 +1,6 @@
 //! Keeping the counted buckets in shape: counting, splitting, adding levels.
 
-use crate::host::{Param, Rows, Writer, integer};
+use crate::host::{Param, Rows, Writer, count, integer};
 use crate::keys::keys;
 use crate::range::KeyRange;
 use crate::request::Key;
@@ -22,22 +22,8 @@ const NEXT: &str = "SELECT created_at, id FROM scratch.buckets
     WHERE series = ?1 AND level = ?2 AND (created_at, id) > (?3, ?4)
     ORDER BY created_at, id LIMIT 1";
 
-const CHILD_KEYS: &str = "SELECT created_at, id, 1 FROM scratch.keys
-    WHERE series = ?1 AND (created_at, id) BETWEEN (?2, ?3) AND (?4, ?5) ORDER BY created_at, id";
-
-const CHILD_BUCKETS: &str = "SELECT created_at, id, n FROM scratch.buckets
-    WHERE series = ?1 AND level = ?6 AND (created_at, id) BETWEEN (?2, ?3) AND (?4, ?5)
-    ORDER BY created_at, id";
-
 /// So many buckets are looked for at a time.
 const BATCH: usize = 200;
-
-/// A key with n = 1, or a bucket.
-#[derive(Clone, Copy)]
-struct Child {
-    low: Key,
-    n: i64,
-}
 
 /// Splits every bucket that has too many children, level by level: what a split adds to the level
 /// above may make that overflow in turn.
@@ -64,9 +50,9 @@ fn split<W: Writer>(writer: &mut W, series: i64, level: i64, low: Key) -> Result
     let params = [series, level, low.created_at, low.id].map(Param::Integer);
     let next = keys::<W>(&writer.query(NEXT, &params)?)?;
     let high = next.first().map_or(Some(Key::MAX), |next| next.before());
-    let range = KeyRange { low, high: high.unwrap_or(Key::MIN) };
-    let children = children(writer, series, level - 1, &range)?;
-    let pieces = put(writer, series, level, low, &children)?;
+    let children = Children { series, level: level - 1, range: KeyRange { low, high: high.unwrap_or(low) } };
+    let count = children.count(writer)?;
+    let pieces = children.cover(writer, count)?;
     if pieces == 0 {
         return Err(W::broken("a bucket counts children that are not there"));
     }
@@ -81,73 +67,79 @@ fn split<W: Writer>(writer: &mut W, series: i64, level: i64, low: Key) -> Result
 /// Puts levels above `top`, until the topmost is narrow enough to be read at once. The keys
 /// themselves are level 0.
 pub(crate) fn raise<W: Writer>(writer: &mut W, series: i64, top: i64) -> Result<(), W::Error> {
-    let mut height = top;
+    let mut children = Children { series, level: top, range: KeyRange::ALL };
     loop {
-        let children = children(writer, series, height, &KeyRange::ALL)?;
-        if children.len() <= MAX_CHILDREN as usize {
+        let count = children.count(writer)?;
+        if count <= u64::from(MAX_CHILDREN) {
             break;
         }
-        height += 1;
-        put(writer, series, height, Key::MIN, &children)?;
+        children.cover(writer, count)?;
+        children.level += 1;
     }
     let sql = "UPDATE scratch.series SET height = ?2 WHERE series = ?1";
-    writer.execute(sql, &[series, height].map(Param::Integer)).map(drop)
+    writer.execute(sql, &[series, children.level].map(Param::Integer)).map(drop)
 }
 
-/// The keys or buckets of a level within a range, in ascending order.
-fn children<W: Writer>(
-    writer: &mut W,
+/// The keys (level 0) or buckets of a series that lie in a range. They are counted and grouped where
+/// they are: a slice splits hundreds of buckets, and would else read tens of thousands of rows.
+struct Children {
     series: i64,
     level: i64,
-    range: &KeyRange,
-) -> Result<Vec<Child>, W::Error> {
-    let [low_at, low_id, high_at, high_id] = range.params();
-    let series = Param::Integer(series);
-    let rows = if level == 0 {
-        writer.query(CHILD_KEYS, &[series, low_at, low_id, high_at, high_id])?
-    } else {
-        let level = Param::Integer(level);
-        let params = [series, low_at, low_id, high_at, high_id, level];
-        writer.query(CHILD_BUCKETS, &params)?
-    };
-    let lows = keys::<W>(&rows)?.into_iter().enumerate();
-    lows.map(|(row, low)| {
-        let n = integer::<W>(&rows, row, 2)?;
-        Ok(Child { low, n })
-    })
-    .collect()
+    range: KeyRange,
 }
 
-/// Writes buckets of a level over these children, the first of them starting at `low`. Returns how
-/// many.
-fn put<W: Writer>(
-    writer: &mut W,
-    series: i64,
-    level: i64,
-    low: Key,
-    children: &[Child],
-) -> Result<i64, W::Error> {
-    let mut low = Some(low);
-    let mut pieces = 0;
-    let mut params = Vec::new();
-    for piece in even_pieces(children) {
-        let Some(first) = piece.first() else { continue };
-        let Key { created_at, id } = low.take().unwrap_or(first.low);
-        let n = piece.iter().map(|child| child.n).sum();
-        let fanout = i64::try_from(piece.len()).unwrap_or(i64::MAX);
-        params.extend([series, level, created_at, id, n, fanout].map(Param::Integer));
-        pieces += 1;
+impl Children {
+    /// What stands after FROM, and how many keys one child stands for. Parameters ?1 to ?5.
+    fn source(&self) -> (String, &'static str) {
+        let range = "series = ?1 AND (created_at, id) BETWEEN (?2, ?3) AND (?4, ?5)";
+        match self.level {
+            0 => (format!("scratch.keys WHERE {range}"), "1"),
+            level => (format!("scratch.buckets WHERE {range} AND level = {level}"), "n"),
+        }
     }
-    writer.execute_many(PUT, &params)?;
-    Ok(pieces)
-}
 
-/// As few pieces of at most [`FULL`] as there can be, of equal length as far as possible.
-fn even_pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
-    let pieces = items.len().div_ceil(FULL as usize);
-    (0..pieces).map(move |piece| {
-        let start = items.len() * piece / pieces;
-        let end = items.len() * (piece + 1) / pieces;
-        &items[start..end]
-    })
+    fn params(&self) -> Vec<Param<'static>> {
+        let mut params = vec![Param::Integer(self.series)];
+        params.extend(self.range.params());
+        params
+    }
+
+    fn count<W: Writer>(&self, writer: &mut W) -> Result<u64, W::Error> {
+        let (source, _) = self.source();
+        let rows = writer.query(&format!("SELECT count(*) FROM {source}"), &self.params())?;
+        count::<W>(&rows, 0, 0)
+    }
+
+    /// Writes buckets over them, as few as there can be and as equal as can be, the first starting
+    /// where the range starts. `count` is how many children there are. Returns how many buckets.
+    fn cover<W: Writer>(&self, writer: &mut W, count: u64) -> Result<i64, W::Error> {
+        let (source, n) = self.source();
+        // Where min() is the only extreme asked for, SQLite takes the plain columns from its row.
+        let sql = format!(
+            "SELECT created_at, id, sum(n), count(*), min(r) FROM (
+                SELECT created_at, id, {n} AS n, row_number() OVER (ORDER BY created_at, id) AS r
+                FROM {source}
+            )
+            GROUP BY (r - 1) * ?6 / ?7 ORDER BY 1, 2"
+        );
+        let pieces = count.div_ceil(FULL.into());
+        let mut params = self.params();
+        for number in [pieces, count] {
+            params.push(Param::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
+        }
+        let rows = writer.query(&sql, &params)?;
+
+        let mut buckets = Vec::new();
+        let mut written = 0;
+        for (row, low) in keys::<W>(&rows)?.into_iter().enumerate() {
+            let low = if row == 0 { self.range.low } else { low };
+            let n = integer::<W>(&rows, row, 2)?;
+            let fanout = integer::<W>(&rows, row, 3)?;
+            let bucket = [self.series, self.level + 1, low.created_at, low.id, n, fanout];
+            buckets.extend(bucket.map(Param::Integer));
+            written += 1;
+        }
+        writer.execute_many(PUT, &buckets)?;
+        Ok(written)
+    }
 }

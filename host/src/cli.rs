@@ -185,8 +185,9 @@ fn time(text: &str) -> Result<i64, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
-    let time: jiff::Timestamp =
-        text.parse().map_err(|_| "neither Unix seconds nor an RFC 3339 time such as 2025-12-30T00:00:00Z".to_owned())?;
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "neither Unix seconds nor an RFC 3339 time such as 2025-12-30T00:00:00Z".to_owned())?;
     Ok(time.as_second())
 }
 

@@ -41,8 +41,15 @@ pub enum Call {
 
 /// The functions' names, in the order of [`Call`].
 const CALLS: [&str; 9] = [
-    "log.high-water", "log.query", "log.select", "log.fetch", "log.event.key", "payloads.read", "diagnostics.note",
-    "scratch.execute", "scratch.execute-many",
+    "log.high-water",
+    "log.query",
+    "log.select",
+    "log.fetch",
+    "log.event.key",
+    "payloads.read",
+    "diagnostics.note",
+    "scratch.execute",
+    "scratch.execute-many",
 ];
 
 /// One statement of the strategy's.
@@ -168,7 +175,11 @@ impl Ledger {
 
     /// The functions that were called: name, how often, time in all.
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, u64, Duration)> {
-        CALLS.into_iter().zip(self.calls).filter(|(_, (count, _))| *count > 0).map(|(name, (count, time))| (name, count, time))
+        CALLS
+            .into_iter()
+            .zip(self.calls)
+            .filter(|(_, (count, _))| *count > 0)
+            .map(|(name, (count, time))| (name, count, time))
     }
 
     /// Counts a denial.

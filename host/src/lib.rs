@@ -2,27 +2,27 @@
 //!
 //! The modules in the order in which a page request passes them; dependencies point downwards.
 
+pub mod bench;
+pub mod bindings;
 pub mod cli;
 pub mod commands;
-pub mod registry;
-pub mod strategy;
-pub mod engine;
-pub mod linker;
-pub mod policy;
-pub mod limits;
-pub mod state;
-pub mod bindings;
-pub mod imports;
-pub mod ledger;
-pub mod page;
-pub mod log;
-pub mod scratch;
 pub mod contract;
-pub mod verify;
-pub mod bench;
-pub mod native;
+pub mod engine;
 pub mod error;
+pub mod imports;
 pub mod interrupt;
+pub mod ledger;
+pub mod limits;
+pub mod linker;
+pub mod log;
+pub mod native;
+pub mod page;
+pub mod policy;
+pub mod registry;
+pub mod scratch;
+pub mod state;
+pub mod strategy;
+pub mod verify;
 
 /// Lower-case hexadecimal, as digests are shown.
 pub fn hex(bytes: &[u8]) -> String {

@@ -44,9 +44,11 @@ pub fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<State>, Error> 
 
 /// Why a component with these imports cannot be let in under these grants; empty if it can.
 pub fn ungranted<'a>(imports: impl Iterator<Item = &'a str>, grants: &Grants) -> Vec<String> {
-    let offered: Vec<String> =
-        grants.interfaces.iter().copied().chain(["types"]).map(full_name).collect();
-    imports.filter(|import| !offered.iter().any(|name| name == import)).map(|import| explain(import, grants)).collect()
+    let offered: Vec<String> = grants.interfaces.iter().copied().chain(["types"]).map(full_name).collect();
+    imports
+        .filter(|import| !offered.iter().any(|name| name == import))
+        .map(|import| explain(import, grants))
+        .collect()
 }
 
 fn explain(import: &str, grants: &Grants) -> String {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use keyhole::cli::Cli;
+use keyhole::cli::{Cli, Verb};
 use keyhole::commands::{self, output};
 use keyhole::error::Error;
 use keyhole::interrupt;
@@ -12,8 +12,14 @@ use keyhole::interrupt;
 /// How long an interrupted verb may take to put its temporary files away.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The same for `page`, which has no temporary files and may be waiting for a request.
+const GRACE_OF_PAGE: Duration = Duration::from_millis(500);
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misuse(&error),
+    };
     let json = cli.common.json;
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -26,12 +32,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
-        // Whoever read our output has seen enough.
-        Err(Error::Io { path, source })
-            if path.as_os_str() == output::STDOUT && source.kind() == std::io::ErrorKind::BrokenPipe =>
-        {
-            ExitCode::SUCCESS
-        }
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::print_error(&error, json);
             ExitCode::from(error.exit_code())
@@ -39,14 +40,40 @@ fn main() -> ExitCode {
     }
 }
 
+/// A command line that cannot be parsed, or one that asks for help.
+fn misuse(error: &clap::Error) -> ExitCode {
+    // There is no parsed command line to ask for the switch.
+    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let text = error.to_string();
+    let words = text.split("\n\n").next().unwrap_or_default();
+    let words = words.strip_prefix("error: ").unwrap_or(words).split_whitespace().collect::<Vec<_>>().join(" ");
+    let error = Error::bad_request(words);
+    output::print_error(&error, true);
+    ExitCode::from(error.exit_code())
+}
+
+/// Whether whoever read our output has seen enough.
+fn is_closed_pipe(error: &Error) -> bool {
+    match error {
+        Error::During { source, .. } => is_closed_pipe(source),
+        Error::Io { path, source } => {
+            path.as_os_str() == output::STDOUT && source.kind() == std::io::ErrorKind::BrokenPipe
+        }
+        _ => false,
+    }
+}
+
 /// Runs the verb on a thread of its own and waits for it, or for Ctrl-C.
 async fn beside_signals(cli: Cli) -> Result<u8, Error> {
+    let grace = if matches!(cli.verb, Some(Verb::Page(_))) { GRACE_OF_PAGE } else { GRACE };
     let mut verb = tokio::task::spawn_blocking(move || commands::run(cli));
     let ended = tokio::select! {
         ended = &mut verb => ended,
         _ = tokio::signal::ctrl_c() => {
             interrupt::request();
-            match tokio::time::timeout(GRACE, verb).await {
+            match tokio::time::timeout(grace, verb).await {
                 Ok(_) | Err(_) => return Err(Error::Interrupted),
             }
         }

@@ -6,7 +6,8 @@ use crate::limits::Limits;
 pub const INTERFACES: [&str; 4] = ["log", "payloads", "diagnostics", "scratch"];
 
 /// The columns of the log that hold no place in the payload file.
-pub const SHOWN_COLUMNS: [&str; 6] = ["id", "created_at", "actor_id", "action", "resource_type", "resource_id"];
+pub const SHOWN_COLUMNS: [&str; 6] =
+    ["id", "created_at", "actor_id", "action", "resource_type", "resource_id"];
 
 /// The columns that the keyset strategy needs.
 pub const KEY_COLUMNS: [&str; 4] = ["id", "created_at", "actor_id", "action"];

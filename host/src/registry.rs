@@ -58,7 +58,11 @@ fn is_path(name: &str) -> bool {
 }
 
 fn offset_grants() -> Grants {
-    Grants { interfaces: vec!["log", "payloads", "diagnostics"], limits: Limits::for_offset_paging(), ..Grants::local() }
+    Grants {
+        interfaces: vec!["log", "payloads", "diagnostics"],
+        limits: Limits::for_offset_paging(),
+        ..Grants::local()
+    }
 }
 
 fn keyset_grants() -> Grants {

@@ -5,18 +5,25 @@ use super::model::{self, ACTIONS, Event};
 use super::sqlite::Sqlite;
 use crate::{Filter, Key, PageRequest, Position};
 
-/// Events all over 500 seconds: whatever comes later is a late arrival.
+/// Events all over 500 seconds, so that whatever comes later is a late arrival. Every other one shares
+/// its second with the one before it.
 fn events(count: u64, seed: u64) -> Vec<Event> {
     let mut state = seed;
     let mut draw = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
+    let mut created_at = 0;
     (0..count)
-        .map(|_| Event {
-            created_at: i64::try_from(draw(500)).unwrap(),
-            actor_id: i64::try_from(1 + draw(3)).unwrap(),
-            action: ACTIONS[usize::try_from(draw(2)).unwrap()],
+        .map(|_| {
+            if draw(2) == 0 {
+                created_at = i64::try_from(draw(500)).unwrap();
+            }
+            Event {
+                created_at,
+                actor_id: i64::try_from(1 + draw(3)).unwrap(),
+                action: ACTIONS[usize::try_from(draw(2)).unwrap()],
+            }
         })
         .collect()
 }
@@ -28,9 +35,10 @@ fn filled(seed: u64) -> Sqlite {
     sqlite
 }
 
+/// All of the log, its middle, and all but its newest second.
 fn filters() -> Vec<Filter<'static>> {
     let mut filters = Vec::new();
-    for (from_ts, to_ts) in [(i64::MIN, i64::MAX), (100, 399)] {
+    for (from_ts, to_ts) in [(i64::MIN, i64::MAX), (100, 399), (0, 498)] {
         for actor_id in [None, Some(2)] {
             for action in [None, Some(ACTIONS[1])] {
                 filters.push(Filter { from_ts, to_ts, actor_id, action });

@@ -98,14 +98,13 @@ impl ClosedLoop<'_> {
             let mut workers = Vec::with_capacity(pagers.len());
             for (pager, desk) in pagers.iter_mut().zip(&mut *desks) {
                 let (floor, present) = (&floor, present.clone());
-                let worker =
-                    thread::Builder::new().name("bench".into()).spawn_scoped(scope, move || {
-                        let _present = present;
-                        let _alarm = StopOnPanic(&floor.stop);
-                        let end = floor.work(pager.as_mut(), desk);
-                        floor.stop.fetch_or(end.is_err(), Ordering::Relaxed);
-                        end
-                    });
+                let worker = thread::Builder::new().name("bench".into()).spawn_scoped(scope, move || {
+                    let _present = present;
+                    let _alarm = StopOnPanic(&floor.stop);
+                    let end = floor.work(pager.as_mut(), desk);
+                    floor.stop.fetch_or(end.is_err(), Ordering::Relaxed);
+                    end
+                });
                 match worker {
                     Ok(worker) => workers.push(worker),
                     Err(error) => {
@@ -180,14 +179,8 @@ impl Floor<'_> {
         Ok(())
     }
 
-    fn answer(
-        &self,
-        pager: &mut dyn Pager,
-        place: usize,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Page, Stop> {
-        let page =
-            pager.page(&self.slice.requests[place]).map_err(|error| Stop::Pager(place, error))?;
+    fn answer(&self, pager: &mut dyn Pager, place: usize, buffer: &mut Vec<u8>) -> Result<Page, Stop> {
+        let page = pager.page(&self.slice.requests[place]).map_err(|error| Stop::Pager(place, error))?;
         buffer.clear();
         (self.run.render)(&page, buffer);
         Ok(page)
@@ -220,9 +213,7 @@ impl Drop for StopOnPanic<'_> {
 /// Sixty-four bits that tell answers apart: the place in the mix, then each id in order. Each step
 /// is a bijection of the state, so pages that differ in one id never collide.
 fn digest(place: usize, page: &Page) -> u64 {
-    let mix = |state: u64, value: u64| {
-        (state ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
+    let mix = |state: u64, value: u64| (state ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     page.events().fold(mix(1, place as u64), |state, event| mix(state, event.id.cast_unsigned()))
 }
 
@@ -242,9 +233,7 @@ mod tests {
     #[test]
     fn a_digest_tells_ids_order_count_and_place_apart() {
         assert_eq!(of(3, &[5, 4]), of(3, &[5, 4]));
-        for (place, ids) in
-            [(3, &[4, 5][..]), (3, &[5]), (3, &[5, 4, 3]), (3, &[5, 3]), (2, &[5, 4])]
-        {
+        for (place, ids) in [(3, &[4, 5][..]), (3, &[5]), (3, &[5, 4, 3]), (3, &[5, 3]), (2, &[5, 4])] {
             assert_ne!(of(place, ids), of(3, &[5, 4]), "{place} {ids:?}");
         }
         assert_ne!(of(0, &[]), of(0, &[0]));

@@ -53,8 +53,7 @@ where
     F: FnMut(&PageRequest) -> Result<Page, Error> + Clone + Send + 'static,
 {
     let kind = if name.starts_with("native") { Kind::Native } else { Kind::Wasm };
-    let pagers =
-        (0..workers).map(|_| Box::new(FakePager(page.clone())) as Box<dyn Pager>).collect();
+    let pagers = (0..workers).map(|_| Box::new(FakePager(page.clone())) as Box<dyn Pager>).collect();
     Contender { strategy: name.into(), kind, instances: "fresh".into(), pagers }
 }
 

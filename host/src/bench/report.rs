@@ -9,8 +9,7 @@ use super::run::float;
 use super::verdict;
 
 /// One rule below the header: reads alike in a terminal, a log, and a code block of a README.
-const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-'));
 
 /// The whole report, ending with a newline.
 pub fn render(result: &BenchResult) -> String {
@@ -69,18 +68,8 @@ fn heading(mix: &MixResult, settings: &Settings) -> String {
 }
 
 fn figures(results: &[StrategyResult]) -> String {
-    let head = [
-        "strategy",
-        "instances",
-        "RPS",
-        "P50",
-        "P90",
-        "P95",
-        "P99",
-        "average",
-        "client P50",
-        "client P99",
-    ];
+    let head =
+        ["strategy", "instances", "RPS", "P50", "P90", "P95", "P99", "average", "client P50", "client P99"];
     let rows = results.iter().map(|side| {
         let mut row = vec![side.strategy.clone(), side.instances.clone()];
         row.extend(

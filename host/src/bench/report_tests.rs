@@ -56,10 +56,7 @@ fn result(mixes: Vec<MixResult>) -> BenchResult {
             memory_bytes: 24 << 30,
             kernel: "linux 6.18".into(),
         },
-        versions: BTreeMap::from([
-            ("keyhole".into(), "0.1.0".into()),
-            ("wasmtime".into(), "48.0.8".into()),
-        ]),
+        versions: BTreeMap::from([("keyhole".into(), "0.1.0".into()), ("wasmtime".into(), "48.0.8".into())]),
         settings: Settings { concurrency: 4, workers: 2, rounds: 10, warmup: 100 },
     }
 }

@@ -91,12 +91,7 @@ pub struct StrategyResult {
 
 impl BenchResult {
     /// Sums up what a run measured.
-    pub fn new(
-        plan: &Plan,
-        runs: &[MixRun],
-        machine: Machine,
-        versions: BTreeMap<String, String>,
-    ) -> Self {
+    pub fn new(plan: &Plan, runs: &[MixRun], machine: Machine, versions: BTreeMap<String, String>) -> Self {
         let settings = Settings {
             concurrency: plan.concurrency,
             workers: plan.workers,
@@ -161,8 +156,7 @@ mod tests {
     fn measured() -> BenchResult {
         let clock = FakeClock::new();
         let plan = plan(4, 2, 1);
-        let mut sides =
-            [contender("baseline", &clock, 1, 2_000), contender("keyset", &clock, 1, 500)];
+        let mut sides = [contender("baseline", &clock, 1, 2_000), contender("keyset", &clock, 1, 500)];
         let runs = run(&plan, &mut sides, &|_, _| (), &clock, &mut |_| Ok(())).unwrap();
         let machine = Machine {
             cpu: "CPU".into(),

@@ -113,10 +113,8 @@ impl Runner<'_> {
         let requests = mix.requests.len();
         let digests: Vec<Vec<AtomicU64>> =
             contenders.iter().map(|_| (0..requests).map(|_| AtomicU64::new(0)).collect()).collect();
-        let mut outcomes = contenders
-            .iter()
-            .map(|contender| self.outcome(contender))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut outcomes =
+            contenders.iter().map(|contender| self.outcome(contender)).collect::<Result<Vec<_>, _>>()?;
 
         for contender in &mut *contenders {
             self.warm_up(mix, contender)?;
@@ -175,20 +173,18 @@ impl Runner<'_> {
     ) -> Result<Duration, Failure> {
         let measured = !slice.digests.is_empty();
         let done = self.done;
-        let mut watch =
-            |taken: usize| (self.progress)(done + if measured { taken as u64 } else { 0 });
-        self.workers.run(slice, &mut contender.pagers, &mut self.desks, &mut watch).map_err(
-            |stop| match stop {
-                Stop::Other(error) => Failure::Stopped(error),
-                // Ctrl-C reaches a pager too: no fault of the contender's.
-                Stop::Pager(_, Error::Interrupted) => Failure::Stopped(Error::Interrupted),
-                Stop::Pager(index, source) => Failure::Broke {
-                    strategy: contender.strategy.clone(),
-                    at: Box::new(Place::new(mix, index)),
-                    source,
-                },
+        let mut watch = |taken: usize| (self.progress)(done + if measured { taken as u64 } else { 0 });
+        self.workers.run(slice, &mut contender.pagers, &mut self.desks, &mut watch).map_err(|stop| match stop
+        {
+            Stop::Other(error) => Failure::Stopped(error),
+            // Ctrl-C reaches a pager too: no fault of the contender's.
+            Stop::Pager(_, Error::Interrupted) => Failure::Stopped(Error::Interrupted),
+            Stop::Pager(index, source) => Failure::Broke {
+                strategy: contender.strategy.clone(),
+                at: Box::new(Place::new(mix, index)),
+                source,
             },
-        )
+        })
     }
 
     fn keep(&self, outcome: &mut Outcome, requests: usize, wall: Duration) -> Result<(), Error> {

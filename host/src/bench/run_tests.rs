@@ -8,11 +8,7 @@ use super::super::clock::SystemClock;
 use super::super::fakes::{FakeClock, contender, custom, event, honest, number, plan};
 use super::*;
 
-fn go(
-    plan: &Plan,
-    contenders: &mut [Contender],
-    clock: &dyn Clock,
-) -> Result<Vec<MixRun>, Failure> {
+fn go(plan: &Plan, contenders: &mut [Contender], clock: &dyn Clock) -> Result<Vec<MixRun>, Failure> {
     run(plan, contenders, &|_, _| (), clock, &mut |_| Ok(()))
 }
 
@@ -189,8 +185,7 @@ fn a_long_slice_can_be_interrupted_before_its_end() {
     let plan = Plan { rounds: 1, ..plan(10_000, 1, 1) };
     let begun = Instant::now();
     let mut stop = |_| Err(Error::Interrupted);
-    let failure =
-        run(&plan, &mut [sleepy], &|_, _| (), &SystemClock::start(), &mut stop).unwrap_err();
+    let failure = run(&plan, &mut [sleepy], &|_, _| (), &SystemClock::start(), &mut stop).unwrap_err();
     assert_eq!(failure.code(), "interrupted");
     assert!(begun.elapsed() < Duration::from_secs(20), "200 s without the interrupt");
 }

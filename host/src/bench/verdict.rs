@@ -29,8 +29,7 @@ pub(super) fn bought(result: &BenchResult) -> Vec<String> {
 pub(super) fn against(result: &BenchResult) -> Vec<String> {
     let mut lines: Vec<String> = result.mixes.iter().flat_map(losses).collect();
     if lines.is_empty() && result.mixes.iter().any(|mix| swaps(mix).next().is_some()) {
-        let none =
-            "The newer side lost in no measure of any mix, nor in any round's requests per second.";
+        let none = "The newer side lost in no measure of any mix, nor in any round's requests per second.";
         lines.push(none.into());
     }
     lines.extend(result.mixes.iter().filter_map(emptiness));
@@ -48,19 +47,15 @@ fn losses(mix: &MixResult) -> impl Iterator<Item = String> {
             lost.push(format!("{low} times the requests per second in its worst round"));
         }
         let client = of.latency_p99_us / to.latency_p99_us;
-        for (measure, slower) in [
-            ("P50", ratio.p50),
-            ("P95", ratio.p95),
-            ("P99", ratio.p99),
-            ("P99 that a client sees", client),
-        ] {
+        for (measure, slower) in
+            [("P50", ratio.p50), ("P95", ratio.p95), ("P99", ratio.p99), ("P99 that a client sees", client)]
+        {
             if slower > 1.0 {
                 lost.push(format!("{} times the {measure}", times(slower)));
             }
         }
         let Ratio { of, to, .. } = ratio;
-        (!lost.is_empty())
-            .then(|| format!("On {}, {of} lost to {to}: {}.", mix.mix, lost.join(", ")))
+        (!lost.is_empty()).then(|| format!("On {}, {of} lost to {to}: {}.", mix.mix, lost.join(", ")))
     })
 }
 

@@ -34,10 +34,17 @@ pub fn measure(setup: &Setup, args: &BenchArgs, log: &Log) -> Result<BenchResult
         let stream = match name.as_str() {
             "contract" => streams::contract(&profile, args.seed, args.requests),
             "dense" => streams::dense(&profile, args.seed, args.requests),
-            other => return Err(Error::bad_request(format!("there is no mix {other:?}: take contract, dense, or both"))),
+            other => {
+                return Err(Error::bad_request(format!(
+                    "there is no mix {other:?}: take contract, dense, or both"
+                )));
+            }
         };
         if stream.requests.is_empty() {
-            return Err(Error::bad_request(format!("the log is too small for the mix {name}: it has {} events", profile.rows)));
+            return Err(Error::bad_request(format!(
+                "the log is too small for the mix {name}: it has {} events",
+                profile.rows
+            )));
         }
         mixes.push(Mix { name: stream.name.to_owned(), requests: stream.requests });
     }
@@ -48,16 +55,26 @@ pub fn measure(setup: &Setup, args: &BenchArgs, log: &Log) -> Result<BenchResult
         concurrency: args.concurrency,
         workers: bench::workers_for(args.concurrency),
     };
-    let names = if args.strategies.is_empty() { registry::BUILT_IN.map(str::to_owned).to_vec() } else { args.strategies.clone() };
+    let names = if args.strategies.is_empty() {
+        registry::BUILT_IN.map(str::to_owned).to_vec()
+    } else {
+        args.strategies.clone()
+    };
     let mut contenders =
         names.iter().map(|name| contender(setup, name, log, plan.workers)).collect::<Result<Vec<_>, _>>()?;
     let runs = run_plan(setup, log, &plan, &mut contenders)?;
     Ok(BenchResult::new(&plan, &runs, Machine::detect(), version::versions()))
 }
 
-fn run_plan(setup: &Setup, log: &Log, plan: &Plan, contenders: &mut [Contender]) -> Result<Vec<MixRun>, Error> {
+fn run_plan(
+    setup: &Setup,
+    log: &Log,
+    plan: &Plan,
+    contenders: &mut [Contender],
+) -> Result<Vec<MixRun>, Error> {
     let cursors = setup.cursors(log)?;
-    let to_bytes = |page: &Page, out: &mut Vec<u8>| render::render(page, next(page, &cursors).as_deref(), out);
+    let to_bytes =
+        |page: &Page, out: &mut Vec<u8>| render::render(page, next(page, &cursors).as_deref(), out);
     let bar = Bar::new(&setup.common, "measuring");
     let all = plan.total(contenders.len()) as u64;
     let runs = bench::run(plan, contenders, &to_bytes, &SystemClock::start(), &mut |done| {
@@ -77,7 +94,9 @@ fn contender(setup: &Setup, name: &str, log: &Log, workers: usize) -> Result<Con
     let scratch = setup.scratch(&strategy, log)?;
     let sandboxed = strategy.is_sandboxed();
     let pagers = (0..workers)
-        .map(|_| Box::new(Worker::new(&setup.engine, &strategy, instances, log, scratch.clone())) as Box<dyn Pager>)
+        .map(|_| {
+            Box::new(Worker::new(&setup.engine, &strategy, instances, log, scratch.clone())) as Box<dyn Pager>
+        })
         .collect();
     Ok(Contender {
         strategy: name.to_owned(),

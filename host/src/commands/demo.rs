@@ -57,7 +57,10 @@ pub fn run(setup: &Setup, args: &DemoArgs) -> Result<u8, Error> {
         output.line("\n4. Side by side: the same requests, interleaved rounds\n")?;
         output.write(bench::render(&measured).as_bytes())?;
         output.line(&format!("\nThe log in {} was only read.", setup.common.data.display()))?;
-        output.line(&format!("Scratch, which may be deleted at any time, lies in {}.", setup.cache().display()))?;
+        output.line(&format!(
+            "Scratch, which may be deleted at any time, lies in {}.",
+            setup.cache().display()
+        ))?;
         output.line(&format!("The key that signs cursors lies in {}.", setup.state().display()))?;
         output.line("`keyhole bench --json --out FILE` writes the figures to a file.")?;
     }
@@ -78,7 +81,12 @@ fn prepare(setup: &Setup, output: &mut Output) -> Result<serde_json::Value, Erro
     let digest = rows_digest(&log)?;
     let known = digest == ROWS_DIGEST;
     if !setup.common.json {
-        output.line(&format!("1. The log: {} events in {}{}", profile.rows, folder.display(), if fresh { ", made now" } else { "" }))?;
+        output.line(&format!(
+            "1. The log: {} events in {}{}",
+            profile.rows,
+            folder.display(),
+            if fresh { ", made now" } else { "" }
+        ))?;
         output.line(&format!("   sha256 of its rows {digest}"))?;
         output.line(match (known, profile.contract_now) {
             (true, _) => "   equal to the contract's",
@@ -87,7 +95,9 @@ fn prepare(setup: &Setup, output: &mut Output) -> Result<serde_json::Value, Erro
         })?;
         output.flush()?;
     }
-    Ok(serde_json::json!({"rows": profile.rows, "rows_digest": digest, "made": fresh, "is_the_contracts": known}))
+    Ok(
+        serde_json::json!({"rows": profile.rows, "rows_digest": digest, "made": fresh, "is_the_contracts": known}),
+    )
 }
 
 /// Compares the sources of the embedded baseline with the digests that it was frozen with.
@@ -95,7 +105,10 @@ fn baseline(output: &mut Output, json: bool) -> Result<bool, Error> {
     let frozen = BASELINE_SOURCES == BASELINE_MANIFEST;
     if !json {
         let files = BASELINE_MANIFEST.lines().count();
-        output.line(&format!("\n2. The baseline: {files} source files, {}", if frozen { "each as it was frozen" } else { "CHANGED since they were frozen" }))?;
+        output.line(&format!(
+            "\n2. The baseline: {files} source files, {}",
+            if frozen { "each as it was frozen" } else { "CHANGED since they were frozen" }
+        ))?;
     }
     if frozen {
         return Ok(true);
@@ -105,5 +118,7 @@ fn baseline(output: &mut Output, json: bool) -> Result<bool, Error> {
         .filter(|line| !BASELINE_MANIFEST.lines().any(|kept| kept == *line))
         .filter_map(|line| line.split_whitespace().nth(1))
         .collect();
-    Err(Error::Differs { what: format!("the baseline is frozen, but its sources changed: {}", changed.join(", ")) })
+    Err(Error::Differs {
+        what: format!("the baseline is frozen, but its sources changed: {}", changed.join(", ")),
+    })
 }

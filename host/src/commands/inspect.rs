@@ -49,7 +49,9 @@ pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
         Some(bytes) => inspect(&args.strategy, &bytes),
         None => Findings {
             strategy: args.strategy.clone(),
-            why_not: vec!["it is plain Rust inside this program: there is no component to inspect".to_owned()],
+            why_not: vec![
+                "it is plain Rust inside this program: there is no component to inspect".to_owned(),
+            ],
             ..Findings::default()
         },
     };
@@ -87,7 +89,9 @@ fn inspect(name: &str, bytes: &[u8]) -> Findings {
             findings.imports = names(&mut world.imports.iter());
             findings.exports = names(&mut world.exports.iter());
         }
-        Ok(DecodedWasm::WitPackage(..)) => findings.why_not.push("it is a WIT package, not a strategy".to_owned()),
+        Ok(DecodedWasm::WitPackage(..)) => {
+            findings.why_not.push("it is a WIT package, not a strategy".to_owned())
+        }
         Err(error) => findings.why_not.push(format!("its types cannot be read: {error:#}")),
     }
     findings.why_not.extend(linker::ungranted(findings.imports.iter().map(String::as_str), &Grants::local()));
@@ -140,7 +144,8 @@ fn read_sections(bytes: &[u8], findings: &mut Findings) -> wasmparser::Result<()
                         for value in field.values {
                             let value = value?;
                             let text = format!("{}: {} {}", field.name, value.name, value.version);
-                            let text: String = text.chars().filter(|character| !character.is_control()).take(120).collect();
+                            let text: String =
+                                text.chars().filter(|character| !character.is_control()).take(120).collect();
                             if !findings.producers.contains(&text) && findings.producers.len() < 32 {
                                 findings.producers.push(text);
                             }

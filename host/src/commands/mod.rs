@@ -151,5 +151,7 @@ fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str
     given
         .or_else(|| absolute(variable).map(|base| base.join("keyhole")))
         .or_else(|| absolute("HOME").map(|home| home.join(below_home).join("keyhole")))
-        .ok_or_else(|| Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR")))
+        .ok_or_else(|| {
+            Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR"))
+        })
 }

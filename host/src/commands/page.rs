@@ -61,7 +61,9 @@ impl Answer<'_> {
         let page = match answered {
             Ok(page) => page,
             Err(error) => {
-                if self.args.ledger && let Some(ledger) = worker.explained_ledger() {
+                if self.args.ledger
+                    && let Some(ledger) = worker.explained_ledger()
+                {
                     eprint!("{}", readable(ledger));
                 }
                 return Err(error);
@@ -135,13 +137,21 @@ fn readable(ledger: &Ledger) -> String {
     line("\nledger".to_owned());
     let covered = ledger.covered.map_or(String::new(), |covered| format!(", scratch covers {covered}"));
     line(format!("  snapshot   events up to {}{covered}", ledger.high_water));
-    let proved = if ledger.proved { "proved complete between its ends" } else { "not proved complete: its span is long" };
+    let proved = if ledger.proved {
+        "proved complete between its ends"
+    } else {
+        "not proved complete: its span is long"
+    };
     line(format!("  page       {proved}"));
     for statement in ledger.statements() {
         line(format!("  statement  {}", statement.sql));
         line(format!(
             "             {} runs, {} rows, {} steps, {} full-scan steps, {} sorts, {} automatic indexes",
-            statement.runs, statement.rows, statement.vm_steps, statement.full_scan_steps, statement.sorts,
+            statement.runs,
+            statement.rows,
+            statement.vm_steps,
+            statement.full_scan_steps,
+            statement.sorts,
             statement.automatic_indexes
         ));
         for step in &statement.plan {
@@ -153,7 +163,12 @@ fn readable(ledger: &Ledger) -> String {
     }
     line(format!(
         "  used       {} rows, {} handles, {} payloads of {} bytes, {} bytes into the strategy, {} bytes of memory",
-        ledger.rows, ledger.handles, ledger.payload_reads, ledger.payload_bytes, ledger.boundary_bytes, ledger.memory
+        ledger.rows,
+        ledger.handles,
+        ledger.payload_reads,
+        ledger.payload_bytes,
+        ledger.boundary_bytes,
+        ledger.memory
     ));
     for (rule, object) in ledger.denials() {
         line(format!("  denied     {rule}: {object}"));
@@ -164,8 +179,13 @@ fn readable(ledger: &Ledger) -> String {
     let phases = &ledger.phases;
     line(format!(
         "  time       snapshot {:.1}, instance {:.1}, strategy {:.1} (host calls {:.1}), check {:.1}, payloads {:.1} us; log locked {:.1} us",
-        micros(phases.snapshot), micros(phases.instantiate), micros(phases.strategy), micros(phases.host_calls),
-        micros(phases.check), micros(phases.payloads), micros(phases.log_lock)
+        micros(phases.snapshot),
+        micros(phases.instantiate),
+        micros(phases.strategy),
+        micros(phases.host_calls),
+        micros(phases.check),
+        micros(phases.payloads),
+        micros(phases.log_lock)
     ));
     text
 }

@@ -33,7 +33,8 @@ impl Bar {
         }
         let bar = self.bar.get_or_init(|| {
             let bar = ProgressBar::new(all).with_message(self.message.clone());
-            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}") {
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")
+            {
                 bar.set_style(style);
             }
             bar

@@ -26,10 +26,12 @@ pub fn run(common: &Common, args: &SeedArgs) -> Result<u8, Error> {
     } else {
         output.line(&format!("{} events in {}", seeded.rows, common.data.display()))?;
         output.line(&format!(
-            "payloads.jsonl  {} bytes  sha256 {}", seeded.payload_bytes, seeded.payload_digest
+            "payloads.jsonl  {} bytes  sha256 {}",
+            seeded.payload_bytes, seeded.payload_digest
         ))?;
         output.line(&format!(
-            "audit.db        {} bytes  sha256 of its rows {}", seeded.database_bytes, seeded.rows_digest
+            "audit.db        {} bytes  sha256 of its rows {}",
+            seeded.database_bytes, seeded.rows_digest
         ))?;
         match matches {
             Some(true) => output.line("both are the contract's")?,

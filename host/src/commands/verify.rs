@@ -2,19 +2,20 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cli::VerifyArgs;
 use crate::commands::Setup;
 use crate::commands::progress::Bar;
 use crate::contract::{Stream, streams};
 use crate::error::Error;
+use crate::log::Log;
 use crate::log::copy::{Appender, copy};
 use crate::log::profile::Profile;
-use crate::log::Log;
 use crate::page::parse;
+use crate::verify::sides::Sides;
 use crate::verify::verdict::StreamReport;
 use crate::verify::{Checker, Names, Report, live, render, walks};
-use crate::verify::sides::Sides;
 
 /// Events of the copy that is appended to.
 const COPIED: u64 = 50_000;
@@ -30,7 +31,10 @@ pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
     let report = match &args.queries {
         Some(path) => {
             let requests = read_queries(path)?;
-            against(setup, args, &log, &[Stream { name: "queries", requests }], false)?
+            let stream = Stream { name: "queries", requests };
+            let total = Total::new(setup, stream.requests.len());
+            let report = check(setup, args, &log, &total, |checker| checker.verify(&[stream], &[]))?;
+            Report::of(names(args), report.streams)
         }
         None => prove(setup, args, &log)?,
     };
@@ -44,27 +48,34 @@ pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
     Ok(u8::from(!report.equal))
 }
 
-/// All streams, walks, and pages taken while another process appends.
+/// All streams, walks, and pages taken while another process appends. Walks and streams run side by
+/// side: each has workers of its own.
 pub fn prove(setup: &Setup, args: &VerifyArgs, log: &Log) -> Result<Report, Error> {
     let profile = setup.profile(log)?;
-    let drawn = [
+    let streams = [
         streams::contract(&profile, args.seed, args.requests),
         streams::dense(&profile, args.seed, args.requests),
         streams::edges(&profile, args.seed, args.requests),
     ];
-    let report = against(setup, args, log, &drawn, true)?;
-    let mut streams = report.streams;
-    streams.push(appending(setup, args, log, &profile)?);
-    Ok(Report::of(names(args), streams))
+    let walks = walks(&profile);
+    let requests: usize = streams.iter().map(|stream| stream.requests.len()).sum();
+    let lists: usize = walks.iter().map(|stream| stream.walks.len()).sum();
+    let total = Total::new(setup, requests + lists);
+    let (streamed, walked) = std::thread::scope(|scope| {
+        let walked = scope.spawn(|| check(setup, args, log, &total, |checker| checker.verify(&[], &walks)));
+        let streamed = check(setup, args, log, &total, |checker| checker.verify(&streams, &[]));
+        (streamed, walked.join())
+    });
+    let walked = walked.map_err(|_| Error::Engine("a thread of the comparison panicked".to_owned()))?;
+    let mut reports = streamed?.streams;
+    reports.extend(walked?.streams);
+    drop(total);
+    reports.push(appending(setup, args, log, &profile)?);
+    Ok(Report::of(names(args), reports))
 }
 
 fn names(args: &VerifyArgs) -> Names<'_> {
     Names { subject: &args.strategy, reference: &args.reference }
-}
-
-fn against(setup: &Setup, args: &VerifyArgs, log: &Log, streams: &[Stream], walk: bool) -> Result<Report, Error> {
-    let walks = if walk { walks(&setup.profile(log)?) } else { Vec::new() };
-    with_checker(setup, args, log, |checker| checker.verify(streams, &walks))
 }
 
 /// On a copy, since the log itself is never written to.
@@ -78,10 +89,12 @@ fn appending(setup: &Setup, args: &VerifyArgs, log: &Log, profile: &Profile) -> 
     let on_copy = setup.profile(&copied)?;
     let mut requests = streams::dense(&on_copy, args.seed, 100).requests;
     requests.extend(streams::contract(profile, args.seed, 100).requests);
-    requests.extend(streams::edges(&on_copy, args.seed, 120).requests.into_iter().filter(|request| request.up_to.is_none()));
+    let edges = streams::edges(&on_copy, args.seed, 120).requests;
+    requests.extend(edges.into_iter().filter(|request| request.up_to.is_none()));
+    let total = Total::new(setup, requests.len());
     let mut appender = Appender::start(folder.path())?;
     let mut batches = 0;
-    with_checker(setup, args, &copied, |checker| {
+    check(setup, args, &copied, &total, |checker| {
         live(checker, &requests, REQUESTS_A_BATCH, &mut || {
             batches += 1;
             appender.append(BATCH_EVENTS)?;
@@ -90,23 +103,24 @@ fn appending(setup: &Setup, args: &VerifyArgs, log: &Log, profile: &Profile) -> 
     })
 }
 
-fn with_checker<T>(
+/// Runs a comparison with workers of its own.
+fn check<T>(
     setup: &Setup,
     args: &VerifyArgs,
     log: &Log,
+    total: &Total,
     run: impl FnOnce(&mut Checker<'_, '_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let (subject, reference) = (setup.strategy(&args.strategy)?, setup.strategy(&args.reference)?);
     let mut subject = setup.worker(&subject, setup.common.instances, log)?;
     let mut reference = setup.worker(&reference, setup.common.instances, log)?;
-    let mut bar: Option<(String, Bar)> = None;
-    let mut progress = |stream: &str, done: u64, all: u64| {
-        if bar.as_ref().is_none_or(|(name, _)| name != stream) {
-            bar = Some((stream.to_owned(), Bar::new(&setup.common, format!("comparing: {stream}"))));
+    let mut before = (String::new(), 0);
+    let mut progress = |stream: &str, done: u64, _: u64| {
+        if before.0 != stream {
+            before = (stream.to_owned(), 0);
         }
-        if let Some((_, bar)) = &bar {
-            bar.at(done, all);
-        }
+        total.add(done.saturating_sub(before.1));
+        before.1 = done;
         crate::interrupt::check()
     };
     run(&mut Checker {
@@ -115,6 +129,24 @@ fn with_checker<T>(
         count_on: false,
         progress: &mut progress,
     })
+}
+
+/// How far all comparisons have come together.
+struct Total {
+    bar: Bar,
+    done: AtomicU64,
+    all: u64,
+}
+
+impl Total {
+    fn new(setup: &Setup, all: usize) -> Self {
+        Self { bar: Bar::new(&setup.common, "comparing"), done: AtomicU64::new(0), all: all as u64 }
+    }
+
+    fn add(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        self.bar.at(done, self.all);
+    }
 }
 
 fn read_queries(path: &std::path::Path) -> Result<Vec<crate::page::PageRequest>, Error> {

@@ -145,11 +145,7 @@ pub fn recognise(first: &Row<'_>) -> Option<i64> {
         let mut dataset = Dataset::new(0, short_payloads);
         let expected = dataset.next_row(&mut Vec::new());
         let now = first.created_at.checked_sub(expected.created_at)?;
-        (Row {
-            created_at: first.created_at,
-            ..expected
-        } == *first)
-            .then_some(now)
+        (Row { created_at: first.created_at, ..expected } == *first).then_some(now)
     })
 }
 
@@ -160,11 +156,7 @@ fn push_payload(random: &mut Random, short: bool, line: &mut Vec<u8>) {
         if short && field > 0 {
             continue;
         }
-        line.extend_from_slice(if field > 0 {
-            b", \"field_"
-        } else {
-            b"\"field_"
-        });
+        line.extend_from_slice(if field > 0 { b", \"field_" } else { b"\"field_" });
         push_number(line, field);
         line.extend_from_slice(b"\": [");
         push_number(line, before);
@@ -251,17 +243,11 @@ mod tests {
         let (long_rows, long) = texts(NOW, false, 500);
         let (short_rows, short) = texts(NOW, true, 500);
         let columns = |rows: &[String]| -> Vec<Vec<String>> {
-            rows.iter()
-                .map(|row| row.split('|').take(6).map(str::to_owned).collect())
-                .collect()
+            rows.iter().map(|row| row.split('|').take(6).map(str::to_owned).collect()).collect()
         };
         assert_eq!(columns(&long_rows), columns(&short_rows));
         let lines = |payloads: &[u8]| -> Vec<serde_json::Value> {
-            str::from_utf8(payloads)
-                .unwrap()
-                .lines()
-                .map(|l| serde_json::from_str(l).unwrap())
-                .collect()
+            str::from_utf8(payloads).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
         };
         for (long, short) in lines(&long).iter().zip(lines(&short)) {
             let diff = short["diff"].as_object().unwrap();
@@ -278,11 +264,7 @@ mod tests {
         let (rows, payloads) = texts(0, true, 200);
         let mut end = 0;
         for row in rows {
-            let mut columns = row
-                .trim_end()
-                .split('|')
-                .skip(6)
-                .map(|n| n.parse::<usize>().unwrap());
+            let mut columns = row.trim_end().split('|').skip(6).map(|n| n.parse::<usize>().unwrap());
             let (offset, len) = (columns.next().unwrap(), columns.next().unwrap());
             assert_eq!(offset, end);
             end = offset + len;
@@ -298,20 +280,8 @@ mod tests {
                 let mut dataset = Dataset::new(now, short_payloads);
                 let first = dataset.next_row(&mut Vec::new());
                 assert_eq!(recognise(&first), Some(now));
-                assert_eq!(
-                    recognise(&Row {
-                        actor_id: 1,
-                        ..first
-                    }),
-                    None
-                );
-                assert_eq!(
-                    recognise(&Row {
-                        payload_len: 1,
-                        ..first
-                    }),
-                    None
-                );
+                assert_eq!(recognise(&Row { actor_id: 1, ..first }), None);
+                assert_eq!(recognise(&Row { payload_len: 1, ..first }), None);
                 assert_eq!(recognise(&Row { id: 2, ..first }), None);
             }
         }
@@ -321,12 +291,6 @@ mod tests {
     fn a_log_at_the_end_of_time_is_not_recognised_and_does_not_overflow() {
         let mut dataset = Dataset::new(NOW, false);
         let first = dataset.next_row(&mut Vec::new());
-        assert_eq!(
-            recognise(&Row {
-                created_at: i64::MAX,
-                ..first
-            }),
-            None
-        );
+        assert_eq!(recognise(&Row { created_at: i64::MAX, ..first }), None);
     }
 }

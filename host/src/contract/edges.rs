@@ -20,10 +20,7 @@ pub fn edges(profile: &Profile, seed: u64, count: usize) -> Stream {
     while requests.len() < count {
         requests.push(parts.mixed(&mut random));
     }
-    Stream {
-        name: "edges",
-        requests,
-    }
+    Stream { name: "edges", requests }
 }
 
 /// What requests are put together from.
@@ -42,13 +39,7 @@ struct Parts {
 
 impl Parts {
     fn of(profile: &Profile) -> Self {
-        let &Profile {
-            rows,
-            high_water,
-            oldest,
-            newest,
-            ..
-        } = profile;
+        let &Profile { rows, high_water, oldest, newest, .. } = profile;
         let middle = oldest.midpoint(newest);
         Self {
             whole: (oldest, newest),
@@ -72,12 +63,7 @@ impl Parts {
     fn fixed(&self) -> Vec<PageRequest> {
         let mut list = self.ends();
         list.extend(self.combinations());
-        list.extend(
-            self.ties
-                .iter()
-                .take(4)
-                .flat_map(|&second| around_a_tie(second)),
-        );
+        list.extend(self.ties.iter().take(4).flat_map(|&second| around_a_tie(second)));
         let plain = || self.plain(10);
         for &window in &self.windows {
             list.extend([1, 7, 1000].map(|size| request(window, Position::Page(1), size)));
@@ -89,52 +75,32 @@ impl Parts {
             list.push(with(plain(), None, Some(action)));
         }
         for &page in &self.pages {
-            list.push(PageRequest {
-                position: Position::Page(page),
-                ..plain()
-            });
+            list.push(PageRequest { position: Position::Page(page), ..plain() });
         }
         for &key in &self.keys {
-            list.push(PageRequest {
-                position: Position::After(key),
-                ..self.plain(7)
-            });
+            list.push(PageRequest { position: Position::After(key), ..self.plain(7) });
         }
         for &bound in &self.bounds {
-            list.push(PageRequest {
-                up_to: Some(bound),
-                ..plain()
-            });
-            list.push(PageRequest {
-                position: Position::Page(3),
-                up_to: Some(bound),
-                ..self.plain(7)
-            });
+            list.push(PageRequest { up_to: Some(bound), ..plain() });
+            list.push(PageRequest { position: Position::Page(3), up_to: Some(bound), ..self.plain(7) });
         }
         list
     }
 
     /// The first page of the log, its last one, and the one after it.
     fn ends(&self) -> Vec<PageRequest> {
-        let page = |number, size| PageRequest {
-            position: Position::Page(number),
-            ..self.plain(size)
-        };
+        let page = |number, size| PageRequest { position: Position::Page(number), ..self.plain(size) };
         let ends = [1, 7, 10, 1000].into_iter().flat_map(|size| {
             let last = self.rows.div_ceil(u64::from(size)).max(1);
             [1, last, last.saturating_add(1)].map(|number| page(number, size))
         });
-        ends.chain([page(2000, 1), page(2000, 7), page(2000, 1000)])
-            .collect()
+        ends.chain([page(2000, 1), page(2000, 7), page(2000, 1000)]).collect()
     }
 
     /// Each combination of window, actor and action, of an id's bound, and of the two positions.
     fn combinations(&self) -> Vec<PageRequest> {
         let (from_ts, to_ts) = self.whole;
-        let middle = Key {
-            created_at: from_ts.midpoint(to_ts),
-            id: 0,
-        };
+        let middle = Key { created_at: from_ts.midpoint(to_ts), id: 0 };
         let week = (to_ts.saturating_sub(7 * DAY), to_ts);
         let actor = self.actors.first().copied();
         let action = self.actions.first();
@@ -143,11 +109,7 @@ impl Parts {
             .map(|choice| {
                 let chosen = |bit: u8| choice & bit != 0;
                 let window = if chosen(1) { week } else { self.whole };
-                let position = if chosen(16) {
-                    Position::After(middle)
-                } else {
-                    Position::Page(1)
-                };
+                let position = if chosen(16) { Position::After(middle) } else { Position::Page(1) };
                 PageRequest {
                     up_to: bound.filter(|_| chosen(8)),
                     ..with(
@@ -182,10 +144,7 @@ impl Parts {
             _ => Position::Page(random.below(5) + 1),
         };
         let up_to = (random.below(4) == 0).then(|| *early(random, &self.bounds));
-        PageRequest {
-            up_to,
-            ..with(request(window, position, page_size), actor, action)
-        }
+        PageRequest { up_to, ..with(request(window, position, page_size), actor, action) }
     }
 
     /// A window that starts or ends with a tie, and may hold nothing else.
@@ -205,10 +164,7 @@ impl Parts {
             *random.choice(&self.keys)
         } else {
             let created_at = *random.choice(&self.ties);
-            Key {
-                created_at,
-                id: random.randint(0, self.high_water.max(0)),
-            }
+            Key { created_at, id: random.randint(0, self.high_water.max(0)) }
         }
     }
 
@@ -227,18 +183,8 @@ fn early<'items, T>(random: &mut Random, items: &'items [T]) -> &'items T {
 }
 
 fn request((from_ts, to_ts): Window, position: Position, page_size: u32) -> PageRequest {
-    let filter = Filter {
-        from_ts,
-        to_ts,
-        actor_id: None,
-        action: None,
-    };
-    PageRequest {
-        filter,
-        position,
-        page_size,
-        up_to: None,
-    }
+    let filter = Filter { from_ts, to_ts, actor_id: None, action: None };
+    PageRequest { filter, position, page_size, up_to: None }
 }
 
 fn with(mut request: PageRequest, actor_id: Option<i64>, action: Option<&String>) -> PageRequest {
@@ -259,19 +205,12 @@ fn around_a_tie(second: i64) -> Vec<PageRequest> {
     }
     for size in [1, 7] {
         for id in [i64::MAX, 1, i64::MIN] {
-            let after = Position::After(Key {
-                created_at: second,
-                id,
-            });
+            let after = Position::After(Key { created_at: second, id });
             list.push(request(up_to_it, after, size));
             list.push(request(from_it, after, size));
         }
     }
     list.push(request(alone, Position::Page(1), 1000));
-    list.push(request(
-        (second.saturating_add(1), second),
-        Position::Page(1),
-        7,
-    ));
+    list.push(request((second.saturating_add(1), second), Position::Page(1), 7));
     list
 }

@@ -16,13 +16,7 @@ const PAYLOADS: &str = "payloads.jsonl";
 const TEMPORARY: &str = ".keyhole-seed-";
 /// A new log must not meet any of these. A journal that an older database left behind would be
 /// rolled back into the new one.
-const MUST_NOT_EXIST: [&str; 5] = [
-    DATABASE,
-    PAYLOADS,
-    "audit.db-journal",
-    "audit.db-wal",
-    "audit.db-shm",
-];
+const MUST_NOT_EXIST: [&str; 5] = [DATABASE, PAYLOADS, "audit.db-journal", "audit.db-wal", "audit.db-shm"];
 
 /// A folder that is free for a log, held until this is dropped; what was not published is removed.
 pub(super) struct Place {
@@ -71,9 +65,7 @@ impl Place {
     /// Puts both files in place, the database last: where it is, the log is whole. Never overwrites.
     pub(super) fn publish(self) -> Result<(), Error> {
         for path in [&self.payloads, &self.database] {
-            File::open(path)
-                .and_then(|file| file.sync_all())
-                .map_err(|e| Error::io(path, e))?;
+            File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io(path, e))?;
         }
         let (payloads, database) = (self.folder.join(PAYLOADS), self.folder.join(DATABASE));
         // A second name rather than a new one: if the seed is killed before the database is in
@@ -183,22 +175,9 @@ mod tests {
         write(&place);
         place.publish().unwrap();
         assert_eq!(names(folder.path()), ["audit.db", "payloads.jsonl"]);
-        assert_eq!(
-            fs::read(folder.path().join("audit.db")).unwrap(),
-            b"database"
-        );
-        assert_eq!(
-            fs::metadata(folder.path().join("audit.db"))
-                .unwrap()
-                .nlink(),
-            1
-        );
-        assert_eq!(
-            fs::metadata(folder.path().join("payloads.jsonl"))
-                .unwrap()
-                .nlink(),
-            1
-        );
+        assert_eq!(fs::read(folder.path().join("audit.db")).unwrap(), b"database");
+        assert_eq!(fs::metadata(folder.path().join("audit.db")).unwrap().nlink(), 1);
+        assert_eq!(fs::metadata(folder.path().join("payloads.jsonl")).unwrap().nlink(), 1);
     }
 
     #[test]
@@ -218,10 +197,7 @@ mod tests {
             let error = Place::take(folder.path()).err().unwrap();
             assert_eq!(error.code(), "bad-request");
             let text = error.to_string();
-            assert!(
-                text.contains(name) && text.contains("name another folder"),
-                "{text}"
-            );
+            assert!(text.contains(name) && text.contains("name another folder"), "{text}");
             assert_eq!(names(folder.path()), [name]);
             assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"kept");
         }
@@ -252,21 +228,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Place::take(folder.path()).unwrap();
         write(&first);
-        assert_eq!(
-            Place::take(folder.path()).err().unwrap().code(),
-            "bad-request"
-        );
+        assert_eq!(Place::take(folder.path()).err().unwrap().code(), "bad-request");
         first.publish().unwrap();
     }
 
     #[test]
     fn left_overs_of_a_killed_seed_are_removed_and_other_files_stay() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [
-            ".keyhole-seed-1-audit.db",
-            ".keyhole-seed-1-payloads.jsonl",
-            "notes.txt",
-        ] {
+        for name in [".keyhole-seed-1-audit.db", ".keyhole-seed-1-payloads.jsonl", "notes.txt"] {
             fs::write(folder.path().join(name), "left").unwrap();
         }
         drop(Place::take(folder.path()).unwrap());

@@ -13,11 +13,7 @@ impl Random {
     pub fn new(seed: u64) -> Self {
         // CPython seeds with the integer's 32-bit words, the low one first, without leading zeros.
         let (low, high) = (low_word(seed), low_word(seed >> 32));
-        let words = if high == 0 {
-            Mt::new_with_key([low])
-        } else {
-            Mt::new_with_key([low, high])
-        };
+        let words = if high == 0 { Mt::new_with_key([low]) } else { Mt::new_with_key([low, high]) };
         Self { words }
     }
 
@@ -69,61 +65,14 @@ mod tests {
     #[test]
     fn getrandbits_equals_cpython_for_seeds_of_one_and_two_words() {
         let printed: [(u64, [u64; 6]); 5] = [
-            (
-                0,
-                [
-                    1,
-                    49,
-                    1_627_694_678,
-                    3_823_568_514,
-                    1_806_341_205,
-                    17_809_683_713_383_489_082,
-                ],
-            ),
-            (
-                1337,
-                [
-                    1,
-                    118,
-                    1_145_179_090,
-                    3_048_911_309,
-                    5_866_274_047,
-                    13_501_076_693_576_984_818,
-                ],
-            ),
+            (0, [1, 49, 1_627_694_678, 3_823_568_514, 1_806_341_205, 17_809_683_713_383_489_082]),
+            (1337, [1, 118, 1_145_179_090, 3_048_911_309, 5_866_274_047, 13_501_076_693_576_984_818]),
             (
                 u64::from(u32::MAX),
-                [
-                    1,
-                    79,
-                    436_368_544,
-                    924_893_097,
-                    6_903_586_996,
-                    11_124_323_167_451_281_159,
-                ],
+                [1, 79, 436_368_544, 924_893_097, 6_903_586_996, 11_124_323_167_451_281_159],
             ),
-            (
-                1 << 32,
-                [
-                    0,
-                    44,
-                    897_280_643,
-                    4_014_597_330,
-                    71_624_475,
-                    16_161_065_642_225_157_897,
-                ],
-            ),
-            (
-                u64::MAX,
-                [
-                    0,
-                    31,
-                    726_054_176,
-                    2_657_516_307,
-                    910_393_425,
-                    1_752_763_915_482_752_451,
-                ],
-            ),
+            (1 << 32, [0, 44, 897_280_643, 4_014_597_330, 71_624_475, 16_161_065_642_225_157_897]),
+            (u64::MAX, [0, 31, 726_054_176, 2_657_516_307, 910_393_425, 1_752_763_915_482_752_451]),
         ];
         for (seed, expected) in printed {
             let mut random = Random::new(seed);
@@ -135,21 +84,12 @@ mod tests {
     #[test]
     fn randint_and_choice_equal_cpython() {
         let mut random = Random::new(1337);
-        assert_eq!(
-            [0; 3].map(|_| random.randint(0, 2_592_000)),
-            [2_591_043, 2_236_677, 1_534_479]
-        );
-        assert_eq!(
-            [0; 4].map(|_| random.randint(1, 2000)),
-            [1170, 1200, 1499, 340]
-        );
+        assert_eq!([0; 3].map(|_| random.randint(0, 2_592_000)), [2_591_043, 2_236_677, 1_534_479]);
+        assert_eq!([0; 4].map(|_| random.randint(1, 2000)), [1170, 1200, 1499, 340]);
         let letters = [0; 8].map(|_| *random.choice(b"abcde"));
         assert_eq!(&letters, b"cdccdbca");
         assert_eq!([0; 6].map(|_| random.randint(-5, 5)), [1, 5, 1, -4, 3, 5]);
-        assert_eq!(
-            [0; 2].map(|_| random.randint(0, 1 << 40)),
-            [886_496_658_233, 686_336_053_647]
-        );
+        assert_eq!([0; 2].map(|_| random.randint(0, 1 << 40)), [886_496_658_233, 686_336_053_647]);
         assert_eq!(random.below(1), 0);
         assert_eq!(random.randint(0, 255), 180);
     }

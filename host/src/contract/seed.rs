@@ -86,19 +86,9 @@ pub fn seed(
     progress(done)?;
     database.close().map_err(|(_, e)| e)?;
     let (payload_bytes, payload_digest) = payloads.finish();
-    let database_bytes = place
-        .database
-        .metadata()
-        .map_err(|e| Error::io(&place.database, e))?
-        .len();
+    let database_bytes = place.database.metadata().map_err(|e| Error::io(&place.database, e))?.len();
     place.publish()?;
-    Ok(Seeded {
-        rows,
-        payload_bytes,
-        database_bytes,
-        payload_digest,
-        rows_digest: rows_digest.finish(),
-    })
+    Ok(Seeded { rows, payload_bytes, database_bytes, payload_digest, rows_digest: rows_digest.finish() })
 }
 
 fn insert_row(insert: &mut rusqlite::Statement<'_>, row: &Row<'_>) -> rusqlite::Result<usize> {
@@ -134,17 +124,11 @@ impl PayloadWriter {
     }
 
     fn write_if_full(&mut self) -> Result<(), Error> {
-        if self.chunk.len() < CHUNK {
-            Ok(())
-        } else {
-            self.write()
-        }
+        if self.chunk.len() < CHUNK { Ok(()) } else { self.write() }
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        self.file
-            .write_all(&self.chunk)
-            .map_err(|e| Error::io(&self.path, e))?;
+        self.file.write_all(&self.chunk).map_err(|e| Error::io(&self.path, e))?;
         self.digest.update(&self.chunk);
         self.bytes += self.chunk.len() as u64;
         self.chunk.clear();
@@ -206,9 +190,8 @@ mod tests {
     }
 
     fn pragma(database: &Connection, name: &str) -> String {
-        let value: rusqlite::types::Value = database
-            .pragma_query_value(None, name, |row| row.get(0))
-            .unwrap();
+        let value: rusqlite::types::Value =
+            database.pragma_query_value(None, name, |row| row.get(0)).unwrap();
         match value {
             rusqlite::types::Value::Integer(number) => number.to_string(),
             rusqlite::types::Value::Text(text) => text,
@@ -232,10 +215,7 @@ mod tests {
         assert_eq!(seeded.rows_digest, ROWS_DIGEST);
 
         let payloads = fs::read(folder.join("payloads.jsonl")).unwrap();
-        assert_eq!(
-            hex(&Sha256::new_with_prefix(&payloads).finalize()),
-            PAYLOAD_DIGEST
-        );
+        assert_eq!(hex(&Sha256::new_with_prefix(&payloads).finalize()), PAYLOAD_DIGEST);
         let path = folder.join("audit.db");
         assert_eq!(rows_read_back(&path, u64::from(u32::MAX)), ROWS_DIGEST);
         assert_eq!(fs::metadata(&path).unwrap().len(), seeded.database_bytes);
@@ -264,11 +244,7 @@ print(*log.execute('SELECT count(*), max(id) FROM audit_events').fetchone(),
       *log.execute('PRAGMA integrity_check').fetchone(),
       *[name for _, name in sorted(log.execute('SELECT rowid, name FROM sqlite_schema'))])
 ";
-        let Ok(output) = Command::new("python3")
-            .args(["-c", SCRIPT])
-            .arg(database)
-            .output()
-        else {
+        let Ok(output) = Command::new("python3").args(["-c", SCRIPT]).arg(database).output() else {
             return;
         };
         assert_eq!(
@@ -284,15 +260,9 @@ print(*log.execute('SELECT count(*), max(id) FROM audit_events').fetchone(),
         let folder = tempfile::tempdir().unwrap();
         let seeded = seed(folder.path(), NOW, ROWS + 10_001, false, &mut quiet).unwrap();
         assert_eq!(seeded.rows, 60_001);
-        assert_eq!(
-            rows_read_back(&folder.path().join("audit.db"), ROWS),
-            ROWS_DIGEST
-        );
+        assert_eq!(rows_read_back(&folder.path().join("audit.db"), ROWS), ROWS_DIGEST);
         let payloads = fs::read(folder.path().join("payloads.jsonl")).unwrap();
-        assert_eq!(
-            hex(&Sha256::new_with_prefix(&payloads[..61_024_030]).finalize()),
-            PAYLOAD_DIGEST
-        );
+        assert_eq!(hex(&Sha256::new_with_prefix(&payloads[..61_024_030]).finalize()), PAYLOAD_DIGEST);
     }
 
     #[test]
@@ -302,20 +272,13 @@ print(*log.execute('SELECT count(*), max(id) FROM audit_events').fetchone(),
         let payloads = fs::read(folder.path().join("payloads.jsonl")).unwrap();
         assert_eq!(seeded.payload_bytes, payloads.len() as u64);
         let database = Connection::open(folder.path().join("audit.db")).unwrap();
-        let mut statement = database
-            .prepare("SELECT payload_offset, payload_len FROM audit_events")
-            .unwrap();
-        let spans =
-            statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        let mut statement = database.prepare("SELECT payload_offset, payload_len FROM audit_events").unwrap();
+        let spans = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
         for (offset, len) in spans.unwrap().map(Result::unwrap) {
             let offset = usize::try_from(offset).unwrap();
             let len = usize::try_from(len).unwrap();
             let line = payloads[offset..offset + len].strip_suffix(b"\n").unwrap();
-            assert!(
-                serde_json::from_slice::<serde_json::Value>(line)
-                    .unwrap()
-                    .is_object()
-            );
+            assert!(serde_json::from_slice::<serde_json::Value>(line).unwrap().is_object());
         }
     }
 
@@ -334,11 +297,7 @@ print(*log.execute('SELECT count(*), max(id) FROM audit_events').fetchone(),
     fn an_interrupted_seed_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let error = seed(folder.path(), NOW, 100_000, true, &mut |rows| {
-            if rows == 60_000 {
-                Err(Error::Interrupted)
-            } else {
-                Ok(())
-            }
+            if rows == 60_000 { Err(Error::Interrupted) } else { Ok(()) }
         })
         .unwrap_err();
         assert_eq!(error.code(), "interrupted");

@@ -46,21 +46,14 @@ pub fn contract(profile: &Profile, seed: u64, count: usize) -> Stream {
             up_to: None,
         }
     });
-    Stream {
-        name: "contract",
-        requests: requests.collect(),
-    }
+    Stream { name: "contract", requests: requests.collect() }
 }
 
 fn contract_actions(profile: &Profile) -> Vec<Option<&str>> {
     if profile.contract_now.is_some() {
         vec![None, Some("UPDATE"), Some("CREATE"), Some("DELETE")]
     } else {
-        let own = profile
-            .actions
-            .iter()
-            .take(3)
-            .map(|action| Some(action.as_str()));
+        let own = profile.actions.iter().take(3).map(|action| Some(action.as_str()));
         std::iter::once(None).chain(own).collect()
     }
 }
@@ -82,11 +75,7 @@ pub fn dense_pages_of(profile: &Profile, seed: u64, count: usize, page_size: u32
 fn dense_pages(profile: &Profile, seed: u64, count: usize, sizes: &[u32]) -> Stream {
     let mut random = Random::new(seed);
     let fits = |events: u64| -> Vec<u32> {
-        sizes
-            .iter()
-            .copied()
-            .filter(|&size| size > 0 && u64::from(size) <= events)
-            .collect()
+        sizes.iter().copied().filter(|&size| size > 0 && u64::from(size) <= events).collect()
     };
     let of_an_action = events_of_each_action(profile);
     let (sizes, action_sizes) = (fits(profile.rows), fits(of_an_action));
@@ -95,27 +84,15 @@ fn dense_pages(profile: &Profile, seed: u64, count: usize, sizes: &[u32]) -> Str
         let by_action = !action_sizes.is_empty() && random.below(2) == 1;
         let action = by_action.then(|| (*random.choice(&dataset::ACTIONS)).to_owned());
         let page_size = *random.choice(if by_action { &action_sizes } else { &sizes });
-        let events = if by_action {
-            of_an_action
-        } else {
-            profile.rows
-        };
+        let events = if by_action { of_an_action } else { profile.rows };
         PageRequest {
-            filter: Filter {
-                from_ts: profile.oldest,
-                to_ts: profile.newest,
-                actor_id: None,
-                action,
-            },
+            filter: Filter { from_ts: profile.oldest, to_ts: profile.newest, actor_id: None, action },
             position: Position::Page(random.below(events / u64::from(page_size)) + 1),
             page_size,
             up_to: None,
         }
     });
-    Stream {
-        name: "dense",
-        requests: requests.collect(),
-    }
+    Stream { name: "dense", requests: requests.collect() }
 }
 
 /// How many events there are of each action at the least; 0 where that is not known.
@@ -127,10 +104,7 @@ fn events_of_each_action(profile: &Profile) -> u64 {
         .contract_now
         .is_some_and(|now| profile.newest <= now && profile.oldest >= now.saturating_sub(SPAN))
         && profile.actions.len() == dataset::ACTIONS.len()
-        && profile
-            .actions
-            .iter()
-            .all(|action| dataset::ACTIONS.contains(&action.as_str()));
+        && profile.actions.iter().all(|action| dataset::ACTIONS.contains(&action.as_str()));
     if is_data_set {
         (profile.rows / 6).saturating_sub(profile.rows.saturating_mul(5).isqrt() + 1)
     } else {
@@ -183,11 +157,8 @@ mod tests {
             .collect();
         assert_eq!(answered.len(), 600);
         let stream = contract(&contract_log(50_000), SEED, 600);
-        let drawn: Vec<_> = stream
-            .requests
-            .iter()
-            .map(|request| serde_json::to_value(request).unwrap())
-            .collect();
+        let drawn: Vec<_> =
+            stream.requests.iter().map(|request| serde_json::to_value(request).unwrap()).collect();
         assert_eq!(drawn, answered);
     }
 
@@ -195,28 +166,13 @@ mod tests {
     fn the_contract_stream_of_another_log_asks_for_what_that_log_holds() {
         let log = foreign_log();
         let stream = contract(&log, SEED, 500);
-        let mut actions: Vec<_> = stream
-            .requests
-            .iter()
-            .map(|r| r.filter.action.clone())
-            .collect();
+        let mut actions: Vec<_> = stream.requests.iter().map(|r| r.filter.action.clone()).collect();
         actions.sort();
         actions.dedup();
-        assert_eq!(
-            actions,
-            [None, Some("a".into()), Some("b".into()), Some("c".into())]
-        );
+        assert_eq!(actions, [None, Some("a".into()), Some("b".into()), Some("c".into())]);
         for request in &stream.requests {
-            assert_eq!(
-                (request.filter.from_ts, request.filter.to_ts),
-                (2_000 - WEEK, 2_000)
-            );
-            assert!(
-                request
-                    .filter
-                    .actor_id
-                    .is_none_or(|actor| log.actors.contains(&actor))
-            );
+            assert_eq!((request.filter.from_ts, request.filter.to_ts), (2_000 - WEEK, 2_000));
+            assert!(request.filter.actor_id.is_none_or(|actor| log.actors.contains(&actor)));
         }
     }
 
@@ -238,11 +194,7 @@ mod tests {
         }
         for request in &stream.requests {
             let end = request.skipped().unwrap() + u64::from(request.page_size);
-            let events = request
-                .filter
-                .action
-                .as_ref()
-                .map_or(log.rows, |action| counts[action]);
+            let events = request.filter.action.as_ref().map_or(log.rows, |action| counts[action]);
             assert!(end <= events, "{request:?} of {events}");
         }
     }
@@ -261,12 +213,7 @@ mod tests {
     fn dense_pages_reach_the_end_of_the_log_and_name_actions() {
         let requests = dense(&contract_log(50_000), 42, 2_000).requests;
         let whole = |r: &&PageRequest| r.filter.action.is_none();
-        let deepest = requests
-            .iter()
-            .filter(whole)
-            .map(|r| r.skipped().unwrap())
-            .max()
-            .unwrap();
+        let deepest = requests.iter().filter(whole).map(|r| r.skipped().unwrap()).max().unwrap();
         assert!(deepest > 49_000, "{deepest}");
         let by_action = requests.iter().filter(|r| r.filter.action.is_some());
         assert!((900..1100).contains(&by_action.count()));
@@ -277,27 +224,15 @@ mod tests {
         let log = contract_log(50_000);
         let stream = dense_pages_of(&log, 42, 1_000, 50);
         assert_eq!(stream.requests.len(), 1_000);
-        assert!(
-            stream
-                .requests
-                .iter()
-                .all(|request| request.page_size == 50)
-        );
+        assert!(stream.requests.iter().all(|request| request.page_size == 50));
         assert_full(&log, &stream);
-        assert!(
-            dense_pages_of(&contract_log(49), 42, 10, 50)
-                .requests
-                .is_empty()
-        );
+        assert!(dense_pages_of(&contract_log(49), 42, 10, 50).requests.is_empty());
         assert!(dense_pages_of(&log, 42, 10, 0).requests.is_empty());
     }
 
     #[test]
     fn a_log_that_is_not_only_the_data_set_gets_no_dense_pages_by_action() {
-        let appended = Profile {
-            newest: NOW + 1,
-            ..contract_log(50_000)
-        };
+        let appended = Profile { newest: NOW + 1, ..contract_log(50_000) };
         for log in [foreign_log(), appended] {
             let stream = dense(&log, 42, 500);
             assert_eq!(stream.requests.len(), 500);

@@ -36,7 +36,11 @@ impl types::Host for State {
 impl State {
     /// Runs one host call on the session, on the request's clock and in its ledger. An error is also
     /// kept by the session, so that a guest cannot make another one out of it.
-    fn call<T>(&mut self, call: Call, run: impl FnOnce(&mut Session) -> Result<T, Error>) -> Result<T, Refusal> {
+    fn call<T>(
+        &mut self,
+        call: Call,
+        run: impl FnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Refusal> {
         let began = Instant::now();
         let Some(session) = self.session.as_deref_mut() else {
             return Err(Refusal::Trap(wasmtime::Error::msg("a host call outside of a request")));

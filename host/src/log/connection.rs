@@ -21,7 +21,14 @@ const STATEMENTS: usize = 96;
 
 /// The contract's columns.
 pub const COLUMNS: [&str; 8] = [
-    "id", "created_at", "actor_id", "action", "resource_type", "resource_id", "payload_offset", "payload_len",
+    "id",
+    "created_at",
+    "actor_id",
+    "action",
+    "resource_type",
+    "resource_id",
+    "payload_offset",
+    "payload_len",
 ];
 
 /// What a connection is for.
@@ -83,10 +90,8 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
     connection.execute_batch("PRAGMA mmap_size=0")?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     let spend = Arc::clone(budget);
-    connection.progress_handler(
-        i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX),
-        Some(move || spend.spend()),
-    )?;
+    connection
+        .progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(move || spend.spend()))?;
     let judge = Arc::clone(gate);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
     Ok(connection)
@@ -94,9 +99,7 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
 
 fn attach(connection: &Connection, path: &Path, mode: &str, schema: &str) -> Result<(), Error> {
     let uri = format!("file:{}?mode={mode}", percent_encoded(path));
-    connection
-        .execute(&format!("ATTACH ?1 AS {schema}"), [uri])
-        .map_err(|error| classify(error, path))?;
+    connection.execute(&format!("ATTACH ?1 AS {schema}"), [uri]).map_err(|error| classify(error, path))?;
     Ok(())
 }
 
@@ -172,7 +175,8 @@ pub fn check_schema(log: &Log) -> Result<(), Error> {
         if names.is_empty() {
             return Err(bad(format!("it has no table {EVENTS}")));
         }
-        let missing: Vec<&str> = COLUMNS.into_iter().filter(|column| !names.iter().any(|name| name == column)).collect();
+        let missing: Vec<&str> =
+            COLUMNS.into_iter().filter(|column| !names.iter().any(|name| name == column)).collect();
         if !missing.is_empty() {
             return Err(bad(format!("table {EVENTS} has no column {}", missing.join(", "))));
         }

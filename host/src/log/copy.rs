@@ -44,15 +44,16 @@ pub struct Appender {
 impl Appender {
     /// Starts it: this same program, with a verb that only this uses.
     pub fn start(folder: &Path) -> Result<Self, Error> {
-        let program = std::env::current_exe().map_err(|source| Error::io("this program", source))?;
-        let mut child = Command::new(&program)
+        // The very program that is running, even where its file was replaced meanwhile.
+        let program = Path::new("/proc/self/exe");
+        let mut child = Command::new(program)
             .arg("append-to-copy")
             .arg("--data")
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|source| Error::io(&program, source))?;
+            .map_err(|source| Error::io(program, source))?;
         let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::Engine("the appending process has no pipes".to_owned()));
         };
@@ -88,7 +89,8 @@ pub fn serve_appends(folder: &Path) -> Result<(), Error> {
     let path = folder.join("payloads.jsonl");
     let mut connection = Connection::open(&database)?;
     connection.busy_timeout(WRITER_PATIENCE)?;
-    let mut payloads = OpenOptions::new().append(true).open(&path).map_err(|source| Error::io(&path, source))?;
+    let mut payloads =
+        OpenOptions::new().append(true).open(&path).map_err(|source| Error::io(&path, source))?;
     let mut random = Random::new(1);
     let (oldest, mut now): (i64, i64) = connection.query_row(
         "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM audit_events",
@@ -97,7 +99,8 @@ pub fn serve_appends(folder: &Path) -> Result<(), Error> {
     )?;
     for order in std::io::stdin().lines() {
         let order = order.map_err(|source| Error::io("standard input", source))?;
-        let events: u32 = order.trim().parse().map_err(|_| Error::bad_request(format!("not a number: {order}")))?;
+        let events: u32 =
+            order.trim().parse().map_err(|_| Error::bad_request(format!("not a number: {order}")))?;
         let mut offset = payloads.metadata().map_err(|source| Error::io(&path, source))?.len().cast_signed();
         let transaction = connection.transaction()?;
         for _ in 0..events {

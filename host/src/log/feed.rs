@@ -11,10 +11,10 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::log::Log;
 use crate::log::budget::Budget;
 use crate::log::connection::{self, COLUMNS, Use, classify, patiently};
 use crate::log::gate::Gate;
+use crate::log::{Identity, Log};
 
 /// Most rows of one read transaction.
 const RANGE_ROWS: u32 = 5_000;
@@ -26,6 +26,7 @@ const RANGE_TIME: Duration = Duration::from_millis(5);
 pub struct Feeder {
     connection: Connection,
     log: Log,
+    identity: Identity,
     wait: Duration,
 }
 
@@ -34,18 +35,34 @@ impl Feeder {
     pub fn open(log: &Log) -> Result<Self, Error> {
         let wait = Limits::default().busy_wait;
         let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
-        let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
-        Ok(Self { connection, log: log.clone(), wait })
+        loop {
+            crate::interrupt::check()?;
+            let identity = Identity::of(&log.database)?;
+            let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
+            // Replaced between the two: which of the files was opened cannot be told.
+            if Identity::of(&log.database)? == identity {
+                return Ok(Self { connection, log: log.clone(), identity, wait });
+            }
+        }
+    }
+
+    /// Which file it reads, whatever lies at its path by now.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// The largest id, or None for an empty log.
     pub fn last(&self) -> Result<Option<i64>, Error> {
-        self.read(|log| log.prepare_cached("SELECT max(id) FROM log.audit_events")?.query_row([], |row| row.get(0)))
+        self.read(|log| {
+            log.prepare_cached("SELECT max(id) FROM log.audit_events")?.query_row([], |row| row.get(0))
+        })
     }
 
     /// The smallest id, or None for an empty log.
     pub fn first(&self) -> Result<Option<i64>, Error> {
-        self.read(|log| log.prepare_cached("SELECT min(id) FROM log.audit_events")?.query_row([], |row| row.get(0)))
+        self.read(|log| {
+            log.prepare_cached("SELECT min(id) FROM log.audit_events")?.query_row([], |row| row.get(0))
+        })
     }
 
     /// All of an event's columns as one text; None if there is no such event.

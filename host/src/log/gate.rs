@@ -22,10 +22,44 @@ pub enum Author {
 
 /// Functions that a strategy may call: deterministic, and unable to make much out of little.
 const FUNCTIONS: &[&str] = &[
-    "abs", "avg", "coalesce", "count", "dense_rank", "first_value", "glob", "ifnull", "iif", "instr", "lag",
-    "last_value", "lead", "length", "like", "likelihood", "likely", "lower", "ltrim", "max", "min", "nth_value",
-    "ntile", "nullif", "rank", "round", "row_number", "rtrim", "sign", "substr", "substring", "sum", "total",
-    "trim", "typeof", "unicode", "unlikely", "upper",
+    "abs",
+    "avg",
+    "coalesce",
+    "count",
+    "dense_rank",
+    "first_value",
+    "glob",
+    "ifnull",
+    "iif",
+    "instr",
+    "lag",
+    "last_value",
+    "lead",
+    "length",
+    "like",
+    "likelihood",
+    "likely",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "rank",
+    "round",
+    "row_number",
+    "rtrim",
+    "sign",
+    "substr",
+    "substring",
+    "sum",
+    "total",
+    "trim",
+    "typeof",
+    "unicode",
+    "unlikely",
+    "upper",
 ];
 
 /// The log's table.
@@ -96,14 +130,17 @@ impl Gate {
             | AuthAction::Update { table_name, .. } => {
                 // SQLite keeps its own catalogue with ordinary writes while it runs CREATE and DROP;
                 // a strategy's own statement on it is refused by the defensive setting.
-                let own = refreshing && database == "scratch" && (own_name(table_name) || table_name == "sqlite_master");
+                let own = refreshing
+                    && database == "scratch"
+                    && (own_name(table_name) || table_name == "sqlite_master");
                 (!own).then(|| ("write", dotted(database, table_name, "")))
             }
             AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => {
                 let own = refreshing && database == "scratch" && own_name(table_name);
                 (!own).then(|| ("schema", dotted(database, table_name, "")))
             }
-            AuthAction::CreateIndex { index_name, table_name } | AuthAction::DropIndex { index_name, table_name } => {
+            AuthAction::CreateIndex { index_name, table_name }
+            | AuthAction::DropIndex { index_name, table_name } => {
                 let own = refreshing && database == "scratch" && own_name(table_name) && own_name(index_name);
                 (!own).then(|| ("schema", dotted(database, index_name, "")))
             }
@@ -115,12 +152,19 @@ impl Gate {
 
     fn may_read(&self, database: &str, table: &str, column: &str, refreshing: bool) -> bool {
         match database {
-            "log" => table == EVENTS && (column.is_empty() || self.columns.iter().any(|granted| granted == column)),
+            "log" => {
+                table == EVENTS && (column.is_empty() || self.columns.iter().any(|granted| granted == column))
+            }
             "scratch" => own_name(table) || (refreshing && table == "sqlite_master"),
             "feed" => refreshing && table == "events",
             // A table of which no column is used is reported without its database, as are the
             // names of subqueries.
-            "" => column.is_empty() && !table.contains("pragma_") && !table.starts_with("json_") && own_name_or_log(table),
+            "" => {
+                column.is_empty()
+                    && !table.contains("pragma_")
+                    && !table.starts_with("json_")
+                    && own_name_or_log(table)
+            }
             _ => false,
         }
     }
@@ -133,7 +177,8 @@ fn own_name(name: &str) -> bool {
 
 fn own_name_or_log(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    !lower.starts_with(HOST_PREFIX) && (!lower.starts_with("sqlite_") || lower.starts_with("sqlite_autoindex_"))
+    !lower.starts_with(HOST_PREFIX)
+        && (!lower.starts_with("sqlite_") || lower.starts_with("sqlite_autoindex_"))
 }
 
 fn dotted(database: &str, table: &str, column: &str) -> String {
@@ -145,9 +190,12 @@ fn denied_action(action: &AuthAction<'_>) -> (&'static str, String) {
         AuthAction::Attach { filename } => ("attach", (*filename).to_owned()),
         AuthAction::Detach { database_name } => ("attach", (*database_name).to_owned()),
         AuthAction::Pragma { pragma_name, .. } => ("pragma", (*pragma_name).to_owned()),
-        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => ("transaction", "statement".to_owned()),
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
+            ("transaction", "statement".to_owned())
+        }
         AuthAction::Recursive => ("recursive", "WITH RECURSIVE".to_owned()),
-        AuthAction::CreateVtable { table_name, module_name } | AuthAction::DropVtable { table_name, module_name } => {
+        AuthAction::CreateVtable { table_name, module_name }
+        | AuthAction::DropVtable { table_name, module_name } => {
             ("virtual-table", format!("{table_name} ({module_name})"))
         }
         other => ("statement", format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_owned()),

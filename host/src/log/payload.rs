@@ -41,7 +41,14 @@ impl PayloadFile {
     /// Appends an event's line to `buffer`, newline included, and checks that it is one line of JSON.
     /// On an error the buffer is as it was. `room` is how many bytes the request may still read: a
     /// longer line inside the file is `Budget`, and nothing is allocated for it.
-    pub fn read(&mut self, id: i64, offset: i64, len: i64, room: u64, buffer: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn read(
+        &mut self,
+        id: i64,
+        offset: i64,
+        len: i64,
+        room: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let corrupt = |why: String| Error::PayloadCorrupt { id, why };
         let (Ok(start), Ok(bytes)) = (u64::try_from(offset), u64::try_from(len)) else {
             return Err(corrupt(format!("its span is negative: offset {offset}, length {len}")));
@@ -54,7 +61,8 @@ impl PayloadFile {
         }
         if end > self.len {
             return Err(corrupt(format!(
-                "its span ends at byte {end}, past the end of the payload file at {}", self.len
+                "its span ends at byte {end}, past the end of the payload file at {}",
+                self.len
             )));
         }
         if bytes > room {

@@ -183,7 +183,12 @@ impl Session {
         self.connection.prepare_cached(sql).map_err(|error| self.classify(error))
     }
 
-    fn one<T>(&self, sql: &'static str, id: i64, get: impl FnOnce(&SqlRow<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, Error> {
+    fn one<T>(
+        &self,
+        sql: &'static str,
+        id: i64,
+        get: impl FnOnce(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
         self.host(sql)?.query_row([id], get).optional().map_err(|error| self.classify(error))
     }
 }

@@ -14,8 +14,8 @@ use crate::log::connection::{self, Use, patiently};
 use crate::log::gate::{Author, Gate};
 use crate::log::payload::PayloadFile;
 use crate::log::{Identity, Log};
-use crate::scratch::disk;
 use crate::page::Span;
+use crate::scratch::disk;
 
 /// How every statement of the host's own begins, and no strategy's may.
 pub const HOST: &str = "/*keyhole*/";
@@ -65,7 +65,12 @@ pub struct Session {
 
 impl Session {
     /// Opens a session for pages. `scratch` is the strategy's database, if it has one.
-    pub fn for_pages(log: &Log, scratch: Option<PathBuf>, columns: &[&str], limits: Limits) -> Result<Self, Error> {
+    pub fn for_pages(
+        log: &Log,
+        scratch: Option<PathBuf>,
+        columns: &[&str],
+        limits: Limits,
+    ) -> Result<Self, Error> {
         let (gate, budget) = (Gate::new(columns), Arc::new(Budget::default()));
         let files = LogFiles {
             log: log.clone(),
@@ -74,7 +79,11 @@ impl Session {
         };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let connection = patiently(limits.busy_wait, || {
-            connection::open(Use::Pages(log, scratch.as_ref().map(|(path, _)| path.as_path())), &gate, &budget)
+            connection::open(
+                Use::Pages(log, scratch.as_ref().map(|(path, _)| path.as_path())),
+                &gate,
+                &budget,
+            )
         })?;
         Ok(Self::new(connection, gate, budget, limits, Author::Page, Some(files), scratch))
     }
@@ -186,7 +195,8 @@ impl Session {
     pub fn end(&mut self) {
         if !self.connection.is_autocommit() {
             // The transaction only read; SQLite ends it even where the rollback reports an error.
-            let _ = self.connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
+            let _ =
+                self.connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
         }
         if let Some(locked) = self.locked.take() {
             self.ledger.phases.log_lock = locked.elapsed();
@@ -249,12 +259,16 @@ impl Session {
         let stored: Option<(i64, String)> = self
             .connection
             .prepare_cached("/*keyhole*/ SELECT last, last_row FROM scratch.keyhole_coverage WHERE n > 0")
-            .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .and_then(|mut statement| {
+                statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
             .map_err(|error| self.classify(error))?;
         if let Some((last, stored)) = stored {
             let present = self.row_text(last)?;
             if present.as_deref() != Some(stored.as_str()) {
-                return Err(Error::ScratchUnfit { why: format!("event {last} is not the one that it covers") });
+                return Err(Error::ScratchUnfit {
+                    why: format!("event {last} is not the one that it covers"),
+                });
             }
         }
         self.seen_version = Some(version);
@@ -314,7 +328,11 @@ impl Session {
     }
 
     pub(super) fn needs_log(&mut self, what: &str) -> Result<(), Error> {
-        if self.files.is_some() { Ok(()) } else { Err(self.deny("refresh", &format!("{what}, while scratch is refreshed"))) }
+        if self.files.is_some() {
+            Ok(())
+        } else {
+            Err(self.deny("refresh", &format!("{what}, while scratch is refreshed")))
+        }
     }
 
     pub(super) fn over(&self, limit: &'static str, allowed: u64) -> Error {
@@ -339,7 +357,9 @@ impl Session {
                     other => other,
                 }
             }
-            Some(rusqlite::ErrorCode::DiskFull) if self.files.is_none() => Error::ScratchFull { quota: self.quota },
+            Some(rusqlite::ErrorCode::DiskFull) if self.files.is_none() => {
+                Error::ScratchFull { quota: self.quota }
+            }
             _ => connection::classify(error, path),
         }
     }
@@ -355,5 +375,4 @@ impl Session {
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
-
 }

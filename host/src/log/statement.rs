@@ -59,7 +59,9 @@ impl Session {
         let room = self.handles_left(ids.len());
         let outcome = self.run(sql, params, |row| {
             let ValueRef::Integer(id) = row.get_ref(0)? else {
-                return Err(Error::Sql { what: "the first column of a select must be an event's id".to_owned() });
+                return Err(Error::Sql {
+                    what: "the first column of a select must be an event's id".to_owned(),
+                });
             };
             if (ids.len() - first) as u64 >= room {
                 return Err(Error::Budget { limit: "handles", allowed: 0 });
@@ -144,7 +146,9 @@ impl Session {
             if statement.parameter_count() != params.len() {
                 return Err(Error::Sql {
                     what: format!(
-                        "{} parameters given, but the statement takes {}", params.len(), statement.parameter_count()
+                        "{} parameters given, but the statement takes {}",
+                        params.len(),
+                        statement.parameter_count()
                     ),
                 });
             }
@@ -230,7 +234,9 @@ impl Session {
         }
         match error {
             Error::Denied { rule, object } => self.deny(rule, &object),
-            Error::Sqlite(rusqlite::Error::MultipleStatement) => self.deny("statement", "more than one in a text"),
+            Error::Sqlite(rusqlite::Error::MultipleStatement) => {
+                self.deny("statement", "more than one in a text")
+            }
             Error::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::TooBig) => Error::Budget { limit: "value_bytes", allowed: RESULT_BYTES },
                 Some(

@@ -1,6 +1,8 @@
 //! `native-keyset`: the library that `guest-keyset` compiles in, over the host's own log module.
 
-use guest_keyset::{Filter, Key, PageRequest as Request, Param, Position as Place, Progress, Reader, Rows, Writer};
+use guest_keyset::{
+    Filter, Key, PageRequest as Request, Param, Position as Place, Progress, Reader, Rows, Writer,
+};
 
 use crate::bindings::types::{Rows as LogRows, Value};
 use crate::error::Error;

@@ -149,10 +149,7 @@ impl Page {
             action: row.action.of(&self.text),
             resource_type: row.resource_type.of(&self.text),
             resource_id: row.resource_id.of(&self.text),
-            payload: self
-                .payloads
-                .get(start..start + row.payload.len as usize)
-                .unwrap_or_default(),
+            payload: self.payloads.get(start..start + row.payload.len as usize).unwrap_or_default(),
         }
     }
 }

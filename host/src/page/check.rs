@@ -99,7 +99,10 @@ fn check_events(page: &Page) -> Result<(), Error> {
             return lied(Lie::RepeatedEvent, format!("event {id} appears twice"));
         }
         if event.created_at < filter.from_ts || event.created_at > filter.to_ts {
-            return lied(Lie::OutsideWindow, format!("event {id} at {} lies outside the window", event.created_at));
+            return lied(
+                Lie::OutsideWindow,
+                format!("event {id} at {} lies outside the window", event.created_at),
+            );
         }
         if let Some(actor) = filter.actor_id.filter(|&actor| actor != event.actor_id) {
             return lied(Lie::WrongActor, format!("event {id} is actor {}'s, not {actor}'s", event.actor_id));
@@ -112,7 +115,11 @@ fn check_events(page: &Page) -> Result<(), Error> {
                 let detail = format!("event {id} does not come after the cursor");
                 return lied(Lie::NextPageInstead, detail);
             }
-            let kind = if previous.created_at == key.created_at { Lie::WrongTieOrder } else { Lie::SwappedNeighbours };
+            let kind = if previous.created_at == key.created_at {
+                Lie::WrongTieOrder
+            } else {
+                Lie::SwappedNeighbours
+            };
             return lied(kind, format!("event {id} stands after event {}", previous.id));
         }
         before = Some(key);

@@ -77,13 +77,16 @@ impl Cursors {
         let Some((&VERSION, numbers)) = body.split_first() else {
             return Err(bad("it is of another version"));
         };
-        let known = self.secrets.iter().any(|secret| {
-            self.tag(secret, body, filter).verify_truncated_left(tag).is_ok()
-        });
+        let known = self
+            .secrets
+            .iter()
+            .any(|secret| self.tag(secret, body, filter).verify_truncated_left(tag).is_ok());
         if !known {
             return Err(bad("it was not minted here, or for another filter or log"));
         }
-        let mut numbers = numbers.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |number, &byte| (number << 8) | i64::from(byte)));
+        let mut numbers = numbers
+            .chunks_exact(8)
+            .map(|chunk| chunk.iter().fold(0, |number, &byte| (number << 8) | i64::from(byte)));
         match (numbers.next(), numbers.next(), numbers.next()) {
             (Some(created_at), Some(id), Some(up_to)) => Ok((Key { created_at, id }, up_to)),
             _ => Err(bad("it has the wrong length")),
@@ -125,7 +128,8 @@ impl Cursors {
 fn make_secret(path: &Path) -> Result<(), Error> {
     let mut secret = [0; SECRET];
     let random = Path::new("/dev/urandom");
-    let source = fs::File::open(random).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut secret));
+    let source =
+        fs::File::open(random).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut secret));
     source.map_err(|source| Error::io(random, source))?;
     let draft = path.with_extension(format!("new-{}", std::process::id()));
     let write = || -> std::io::Result<()> {

@@ -12,7 +12,8 @@ const FIELDS: [&str; 9] =
 
 /// Reads a query object, bare or as the `query` of a larger object (a page that was answered, say).
 pub fn request(text: &str, cursors: Option<&Cursors>) -> Result<PageRequest, Error> {
-    let value: Value = serde_json::from_str(text).map_err(|error| Error::bad_request(format!("not JSON: {error}")))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| Error::bad_request(format!("not JSON: {error}")))?;
     let Value::Object(outer) = value else {
         return Err(Error::bad_request("a request is a JSON object"));
     };
@@ -25,7 +26,10 @@ pub fn request(text: &str, cursors: Option<&Cursors>) -> Result<PageRequest, Err
 
 fn from_fields(fields: &Map<String, Value>, cursors: Option<&Cursors>) -> Result<PageRequest, Error> {
     if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return Err(Error::bad_request(format!("there is no field {unknown:?}; the fields are {}", FIELDS.join(", "))));
+        return Err(Error::bad_request(format!(
+            "there is no field {unknown:?}; the fields are {}",
+            FIELDS.join(", ")
+        )));
     }
     let filter = Filter {
         from_ts: required(fields, "from_ts")?,
@@ -33,7 +37,8 @@ fn from_fields(fields: &Map<String, Value>, cursors: Option<&Cursors>) -> Result
         actor_id: optional(fields, "actor_id", Value::as_i64, "a 64-bit integer or null")?,
         action: optional(fields, "action", |value| value.as_str().map(str::to_owned), "a string or null")?,
     };
-    let page = optional(fields, "page", |value| value.as_u64().filter(|&page| page > 0), "a page number from 1")?;
+    let page =
+        optional(fields, "page", |value| value.as_u64().filter(|&page| page > 0), "a page number from 1")?;
     let after = optional(fields, "after", |value| value.as_str().map(str::to_owned), "a cursor")?;
     let after_key = optional(fields, "after_key", key, "[created_at, id]")?;
     let mut up_to = optional(fields, "up_to", Value::as_i64, "a 64-bit integer or null")?;
@@ -41,7 +46,8 @@ fn from_fields(fields: &Map<String, Value>, cursors: Option<&Cursors>) -> Result
         (Some(page), None, None) => Position::Page(page),
         (None, None, Some(key)) => Position::After(key),
         (None, Some(cursor), None) => {
-            let cursors = cursors.ok_or(Error::BadCursor { why: "cursors are not taken here; give after_key" })?;
+            let cursors =
+                cursors.ok_or(Error::BadCursor { why: "cursors are not taken here; give after_key" })?;
             let (key, bound) = cursors.read(&cursor, &filter)?;
             up_to = Some(up_to.map_or(bound, |asked| asked.min(bound)));
             Position::After(key)
@@ -92,8 +98,12 @@ mod tests {
     fn what_is_printed_is_read_back() {
         for position in [Position::Page(u64::MAX), Position::After(Key { created_at: i64::MIN, id: -3 })] {
             for up_to in [None, Some(i64::MIN)] {
-                let filter =
-                    Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: Some(-1), action: Some("é\"".to_owned()) };
+                let filter = Filter {
+                    from_ts: i64::MIN,
+                    to_ts: i64::MAX,
+                    actor_id: Some(-1),
+                    action: Some("é\"".to_owned()),
+                };
                 let asked = PageRequest { filter, position, page_size: u32::MAX, up_to };
                 assert_eq!(request(&serde_json::to_string(&asked).unwrap(), None).unwrap(), asked);
             }
@@ -117,10 +127,19 @@ mod tests {
             (r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 0}"#, "page_size must be"),
             (r#"{"from_ts": 0, "to_ts": 1, "page": 1}"#, "page_size is missing"),
             (r#"{"from_ts": 0, "to_ts": 1, "page_size": 1}"#, "one of page and after"),
-            (r#"{"from_ts": 0, "to_ts": 1, "page": 1, "after_key": [1, 2], "page_size": 1}"#, "one of page and after"),
-            (r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1, "pagesize": 3}"#, "there is no field \"pagesize\""),
+            (
+                r#"{"from_ts": 0, "to_ts": 1, "page": 1, "after_key": [1, 2], "page_size": 1}"#,
+                "one of page and after",
+            ),
+            (
+                r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1, "pagesize": 3}"#,
+                "there is no field \"pagesize\"",
+            ),
             (r#"{"from_ts": 0, "to_ts": 1, "actor_id": "x", "page": 1, "page_size": 1}"#, "actor_id must be"),
-            (r#"{"from_ts": 0, "to_ts": 1, "action": 5, "page": 1, "page_size": 1}"#, "action must be a string"),
+            (
+                r#"{"from_ts": 0, "to_ts": 1, "action": 5, "page": 1, "page_size": 1}"#,
+                "action must be a string",
+            ),
         ] {
             let error = request(line, None).unwrap_err().to_string();
             assert!(error.contains(said), "{line}: {error}");

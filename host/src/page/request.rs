@@ -63,9 +63,7 @@ impl PageRequest {
     /// None where the position is a key.
     pub fn skipped(&self) -> Option<u64> {
         match self.position {
-            Position::Page(page) => {
-                Some(page.saturating_sub(1).saturating_mul(u64::from(self.page_size)))
-            }
+            Position::Page(page) => Some(page.saturating_sub(1).saturating_mul(u64::from(self.page_size))),
             Position::After(_) => None,
         }
     }

@@ -51,7 +51,11 @@ impl Coverage {
         let mut coverage = Self { first, last, n: n.unsigned_abs(), ..Self::default() };
         let mut rows = ids.query([])?;
         while let Some(row) = rows.next()? {
-            let list = if row.get::<_, i64>(0)? < WITNESSES as i64 { &mut coverage.witnesses } else { &mut coverage.recent };
+            let list = if row.get::<_, i64>(0)? < WITNESSES as i64 {
+                &mut coverage.witnesses
+            } else {
+                &mut coverage.recent
+            };
             list.push(row.get(1)?);
         }
         Ok(Some(coverage))
@@ -83,7 +87,7 @@ impl Coverage {
     /// Writes it into scratch, each witness with its row as the log has it.
     pub fn store(&self, scratch: &Connection, log: &Log, feeder: &Feeder) -> Result<(), Error> {
         use std::os::unix::ffi::OsStrExt;
-        let Identity { device, inode } = Identity::of(&log.database)?;
+        let Identity { device, inode } = feeder.identity();
         let row = |id| feeder.row_text(id).map(Option::unwrap_or_default);
         scratch.execute_batch("DELETE FROM scratch.keyhole_coverage; DELETE FROM scratch.keyhole_witness")?;
         scratch.execute(
@@ -127,7 +131,7 @@ impl Coverage {
         let Some((path, identity, ends, n)) = stored else {
             return Ok(Some("it does not say what it covers".to_owned()));
         };
-        if path != log.database.as_os_str().as_bytes() || identity != Identity::of(&log.database)? {
+        if path != log.database.as_os_str().as_bytes() || identity != feeder.identity() {
             return Ok(Some("it was made for another file".to_owned()));
         }
         if n == 0 {

@@ -45,24 +45,28 @@ struct Work {
     log: Log,
     folder: PathBuf,
     path: PathBuf,
-    /// Whether the fit to the log has been checked since this process opened it.
-    checked: AtomicBool,
     refreshing: AtomicBool,
     progress: Option<Progress>,
 }
 
 impl Scratch {
     /// The scratch of this strategy for this log, under the cache folder. Nothing is read or made yet.
-    pub fn new(engine: &Engine, strategy: &Arc<Strategy>, log: &Log, cache: &Path, progress: Option<Progress>) -> Arc<Self> {
+    pub fn new(
+        engine: &Engine,
+        strategy: &Arc<Strategy>,
+        log: &Log,
+        cache: &Path,
+        progress: Option<Progress>,
+    ) -> Arc<Self> {
         let short = |digest: &str| digest.chars().take(16).collect::<String>();
-        let folder = cache.join("scratch").join(format!("{}-{}", short(&strategy.digest), short(&log.place_digest())));
+        let folder =
+            cache.join("scratch").join(format!("{}-{}", short(&strategy.digest), short(&log.place_digest())));
         let work = Work {
             engine: engine.clone(),
             strategy: Arc::clone(strategy),
             log: log.clone(),
             path: folder.join("scratch.db"),
             folder,
-            checked: AtomicBool::new(false),
             refreshing: AtomicBool::new(false),
             progress,
         };
@@ -89,16 +93,18 @@ impl Scratch {
         self.work.bring_up(Effort::ToTheEnd)
     }
 
-    /// Looks again whether it fits, after a reader had doubts. What does not fit is dropped.
-    pub fn check_fit(&self) -> Result<(), Error> {
-        self.work.checked.store(false, Ordering::Relaxed);
+    /// Looks whether the database itself is sound, after a reader stumbled, and fills it anew if not.
+    pub fn check_sound(&self) -> Result<(), Error> {
+        self.work.drop_if_unsound()?;
         self.ensure_filled()
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
     pub fn saw(&self, high_water: i64, covered: Option<i64>) {
         let uncovered = high_water.saturating_sub(covered.unwrap_or(0)).unsigned_abs();
-        if uncovered < self.work.strategy.grants.refresh_after || self.work.refreshing.swap(true, Ordering::AcqRel) {
+        if uncovered < self.work.strategy.grants.refresh_after
+            || self.work.refreshing.swap(true, Ordering::AcqRel)
+        {
             return;
         }
         let work = Arc::clone(&self.work);
@@ -135,20 +141,26 @@ enum Effort {
 impl Work {
     fn bring_up(&self, effort: Effort) -> Result<(), Error> {
         let _lock = self.lock()?;
-        if self.path.exists() && !self.checked.load(Ordering::Relaxed) && !self.fits()? {
+        // One feeder for the check and the feed: it goes on reading the file that was checked, even
+        // if another one is renamed over it meanwhile.
+        let feeder = Feeder::open(&self.log)?;
+        if self.path.exists() && !self.fits(&feeder)? {
             self.drop_files()?;
         }
-        self.checked.store(true, Ordering::Relaxed);
         if self.path.exists() {
             let session = self.session(&self.path)?;
             session.connection().execute_batch("PRAGMA scratch.synchronous=NORMAL")?;
-            return self.feed_and_refresh(session, effort).map(drop).or_else(|error| match error {
+            return self.feed_and_refresh(session, &feeder, effort).map(drop).or_else(|error| match error {
                 // Whatever made the tables unfit to go on from, filling them anew mends it.
-                Error::GaveUp { .. } | Error::BadLog { .. } => self.drop_files().and_then(|()| self.fill()),
+                Error::GaveUp { .. }
+                | Error::BadLog { .. }
+                | Error::Sqlite(_)
+                | Error::Sql { .. }
+                | Error::Trapped { .. } => self.drop_files().and_then(|()| self.fill(&feeder)),
                 other => Err(other),
             });
         }
-        self.fill()
+        self.fill(&feeder)
     }
 
     /// One refresher a scratch, across processes. The kernel releases the lock with the process.
@@ -184,7 +196,8 @@ impl Work {
         let connection = session.connection();
         // Temporary files count, and must lie where they are counted. The setting is the process's.
         let folder = self.folder.display().to_string().replace('\'', "''");
-        connection.execute_batch(&format!("PRAGMA temp_store_directory='{folder}'; PRAGMA temp_store=FILE"))?;
+        connection
+            .execute_batch(&format!("PRAGMA temp_store_directory='{folder}'; PRAGMA temp_store=FILE"))?;
         connection.execute_batch(&format!(
             "PRAGMA scratch.max_page_count={}; PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
              CREATE TABLE feed.events ({})",
@@ -194,13 +207,24 @@ impl Work {
         Ok(Box::new(session))
     }
 
-    fn fits(&self) -> Result<bool, Error> {
-        let feeder = Feeder::open(&self.log)?;
+    fn fits(&self, feeder: &Feeder) -> Result<bool, Error> {
         let Ok(session) = self.session(&self.path) else { return Ok(false) };
-        match Coverage::misfit(session.connection(), &self.log, &feeder) {
+        match Coverage::misfit(session.connection(), &self.log, feeder) {
             Ok(reason) => Ok(reason.is_none()),
             Err(Error::Sqlite(_)) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    fn drop_if_unsound(&self) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let verdict = |session: Box<Session>| {
+            let check = "PRAGMA scratch.quick_check(1)";
+            session.connection().query_row(check, [], |row| row.get::<_, String>(0)).map_err(Error::from)
+        };
+        match self.session(&self.path).and_then(verdict) {
+            Ok(verdict) if verdict == "ok" => Ok(()),
+            _ => self.drop_files(),
         }
     }
 
@@ -208,7 +232,9 @@ impl Work {
         for name in ["scratch.db", "scratch.db-wal", "scratch.db-shm", "scratch.db-journal"] {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, source)),
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&path, source));
+                }
                 _ => {}
             }
         }
@@ -216,7 +242,7 @@ impl Work {
     }
 
     /// Fills a new file from the log's first event on, and puts it in place when it is whole.
-    fn fill(&self) -> Result<(), Error> {
+    fn fill(&self, feeder: &Feeder) -> Result<(), Error> {
         let draft = self.folder.join("filling.db");
         let remove = || {
             for suffix in ["", "-journal", "-wal", "-shm"] {
@@ -231,9 +257,11 @@ impl Work {
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
             fit::create(session.connection())?;
-            let session = self.feed_and_refresh(session, Effort::ToTheEnd)?;
+            let session = self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?;
             session.connection().execute_batch("PRAGMA scratch.journal_mode=WAL")?;
             drop(session);
+            // A write-ahead log that a killed process left would be played into the new file.
+            self.drop_files()?;
             File::open(&draft)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(&draft, &self.path))
@@ -244,8 +272,12 @@ impl Work {
     }
 
     /// Feeds what is new and has the strategy take it in. Gives the session back.
-    fn feed_and_refresh(&self, session: Box<Session>, effort: Effort) -> Result<Box<Session>, Error> {
-        let feeder = Feeder::open(&self.log)?;
+    fn feed_and_refresh(
+        &self,
+        session: Box<Session>,
+        feeder: &Feeder,
+        effort: Effort,
+    ) -> Result<Box<Session>, Error> {
         let stored = Coverage::load(session.connection())?;
         let filling = stored.is_none();
         let mut coverage = stored.unwrap_or_default();
@@ -255,11 +287,17 @@ impl Work {
         if !filling && (uncovered == 0 || !due) {
             return Ok(session);
         }
-        self.feed(session.connection(), &feeder, &mut coverage, through)?;
-        self.take_in(session, &feeder, &coverage, through)
+        self.feed(session.connection(), feeder, &mut coverage, through)?;
+        self.take_in(session, feeder, &coverage, through)
     }
 
-    fn feed(&self, scratch: &Connection, feeder: &Feeder, coverage: &mut Coverage, through: i64) -> Result<(), Error> {
+    fn feed(
+        &self,
+        scratch: &Connection,
+        feeder: &Feeder,
+        coverage: &mut Coverage,
+        through: i64,
+    ) -> Result<(), Error> {
         let columns = &self.strategy.grants.columns;
         let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
         loop {
@@ -294,7 +332,8 @@ impl Work {
             session.begin_refresh(through)?;
             let (outcome, returned) = self.slice(session, through);
             let (covered, done) = outcome?;
-            session = returned.ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
+            session = returned
+                .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
             if covered < before || covered > through || (done && covered != through) {
                 let what = format!("refresh says that it covers {covered} of {through}, after {before}");
                 return Err(Error::GaveUp { what });
@@ -316,7 +355,11 @@ impl Work {
 
     /// One slice: how far the tables are, and whether that is all. A session that is dropped in
     /// mid-slice takes its transaction with it.
-    fn slice(&self, mut session: Box<Session>, through: i64) -> (Result<(i64, bool), Error>, Option<Box<Session>>) {
+    fn slice(
+        &self,
+        mut session: Box<Session>,
+        through: i64,
+    ) -> (Result<(i64, bool), Error>, Option<Box<Session>>) {
         match &self.strategy.code {
             Code::NativeBaseline => (Ok((through, true)), Some(session)),
             Code::NativeKeyset => {

@@ -92,7 +92,8 @@ impl Instance {
         let load = |store: &mut Store<State>| -> wasmtime::Result<(paging::Guest, Option<indexing::Guest>)> {
             let instance = compiled.pre.instantiate(&mut *store)?;
             let paging = compiled.paging.load(&mut *store, &instance)?;
-            let indexing = compiled.indexing.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
+            let indexing =
+                compiled.indexing.as_ref().map(|indices| indices.load(&mut *store, &instance)).transpose()?;
             Ok((paging, indexing))
         };
         match load(&mut store) {
@@ -175,7 +176,9 @@ fn same(one: &types::Error, other: &types::Error) -> bool {
 
 fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     let limits = state.session.as_ref().map_or_else(Limits::default, |session| session.limits().clone());
-    if let Some(Error::BadHandle { what }) = state.session.as_ref().and_then(|session| session.refused.as_ref()) {
+    if let Some(Error::BadHandle { what }) =
+        state.session.as_ref().and_then(|session| session.refused.as_ref())
+    {
         return Error::BadHandle { what };
     }
     if let Some(limit) = state.memory.refused() {
@@ -185,7 +188,8 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) if crate::interrupt::requested() => Error::Interrupted,
         Some(Trap::Interrupt) => {
-            let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time {
+            let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time
+            {
                 ("guest_time", limits.guest_time)
             } else {
                 ("wall_time", limits.wall_time)
@@ -202,9 +206,16 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
 
 /// Text from a guest, fit to be shown: one line, without control characters, and short.
 fn escaped(text: &str) -> String {
-    text.chars().take(500).flat_map(|character| {
-        if character.is_control() { character.escape_default().collect::<Vec<_>>() } else { vec![character] }
-    }).collect()
+    text.chars()
+        .take(500)
+        .flat_map(|character| {
+            if character.is_control() {
+                character.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![character]
+            }
+        })
+        .collect()
 }
 
 fn wit_request(request: &PageRequest) -> types::PageRequest {
@@ -217,7 +228,9 @@ fn wit_request(request: &PageRequest) -> types::PageRequest {
         },
         position: match request.position {
             Position::Page(page) => types::Position::Page(page),
-            Position::After(key) => types::Position::After(types::Key { created_at: key.created_at, id: key.id }),
+            Position::After(key) => {
+                types::Position::After(types::Key { created_at: key.created_at, id: key.id })
+            }
         },
         page_size: request.page_size,
         up_to: request.up_to,

@@ -127,12 +127,15 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
         return Err(refused(reasons));
     }
     let link = || -> wasmtime::Result<Compiled> {
-        let pre = linker::linker(engine, grants).map_err(wasmtime::Error::new)?.instantiate_pre(&component)?;
+        let pre =
+            linker::linker(engine, grants).map_err(wasmtime::Error::new)?.instantiate_pre(&component)?;
         let paging = paging::GuestIndices::new(&pre)?;
         let indexing = if indexed { Some(indexing::GuestIndices::new(&pre)?) } else { None };
         Ok(Compiled { pre, paging, indexing })
     };
-    link().map_err(|error| refused(vec![format!("its types are not those of the package: {}", one_line(&error))]))
+    link().map_err(|error| {
+        refused(vec![format!("its types are not those of the package: {}", one_line(&error))])
+    })
 }
 
 /// What the first bytes say, where that is enough to refuse a file.

@@ -17,8 +17,8 @@ use crate::strategy::{Code, Compiled, Strategy};
 /// How often a page is tried again on files that were replaced meanwhile.
 const REOPENS: usize = 2;
 
-/// Uncovered events that a page still reads by itself: half of the rows that it may read.
-const LONGEST_TAIL: i64 = 10_000;
+/// Uncovered events that a page still reads by itself: a deep page may read twice as many rows.
+const LONGEST_TAIL: i64 = 5_000;
 
 /// A worker: it answers one request at a time, from beginning to end, on the thread that calls it.
 pub struct Worker {
@@ -202,11 +202,17 @@ impl Pager for Worker {
         loop {
             let outcome = self.attempt(request);
             match outcome {
-                Err(Error::LogReplaced { .. }) if reopened < REOPENS => self.session = None,
-                Err(Error::ScratchUnfit { .. }) if reopened < REOPENS => {
+                // Opening anew checks scratch against the log that is there now.
+                Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
+                    self.session = None;
+                }
+                // A damaged scratch reads like a damaged log. If it is the log, the next try says so.
+                Err(Error::BadLog { .. } | Error::Sqlite(_))
+                    if reopened < REOPENS && self.scratch.is_some() =>
+                {
                     self.session = None;
                     if let Some(scratch) = &self.scratch {
-                        scratch.check_fit()?;
+                        scratch.check_sound()?;
                     }
                 }
                 Ok(page) => {

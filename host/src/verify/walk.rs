@@ -130,7 +130,8 @@ pub fn walk(
         }
         last = by_page.last_key().or(last);
         if !by_page.is_full() {
-            return end_of(walk, number, last, up_to, sides, seen);
+            // A list of which there are thousands ends here; a whole walk looks beyond its end.
+            return if walk.by_cursor { end_of(walk, number, last, up_to, sides, seen) } else { Ok(None) };
         }
     }
     Ok(None)

@@ -27,13 +27,7 @@ fn odd_logs() -> Vec<Profile> {
         ties: vec![i64::MIN, i64::MAX],
         ..Profile::default()
     };
-    let negative = Profile {
-        rows: 1,
-        high_water: -1,
-        oldest: -1,
-        newest: -1,
-        ..Profile::default()
-    };
+    let negative = Profile { rows: 1, high_water: -1, oldest: -1, newest: -1, ..Profile::default() };
     vec![log(), Profile::default(), extreme, negative]
 }
 
@@ -45,12 +39,7 @@ fn every_request_is_one_that_a_client_may_send() {
         for request in requests {
             assert!((1..=1000).contains(&request.page_size), "{request:?}");
             assert_ne!(request.position, Position::Page(0));
-            assert!(
-                !request
-                    .filter
-                    .action
-                    .is_some_and(|action| action.contains('\0'))
-            );
+            assert!(!request.filter.action.is_some_and(|action| action.contains('\0')));
         }
     }
 }
@@ -73,52 +62,27 @@ type Edge = (&'static str, fn(&PageRequest) -> bool);
 const EDGES: [Edge; 24] = [
     ("an inverted window", |r| r.filter.from_ts > r.filter.to_ts),
     ("one second", |r| r.filter.from_ts == r.filter.to_ts),
-    ("all of time", |r| {
-        (r.filter.from_ts, r.filter.to_ts) == (i64::MIN, i64::MAX)
-    }),
-    ("a tie, one event a page", |r| {
-        r.filter.to_ts == NOW - 50 && r.page_size == 1
-    }),
+    ("all of time", |r| (r.filter.from_ts, r.filter.to_ts) == (i64::MIN, i64::MAX)),
+    ("a tie, one event a page", |r| r.filter.to_ts == NOW - 50 && r.page_size == 1),
     ("the second page of a tie", |r| {
         r.filter.to_ts == NOW - 50 && r.position == Position::Page(2) && r.page_size == 1
     }),
-    (
-        "after a key of a tie",
-        |r| matches!(r.position, Position::After(key) if key.created_at == NOW - 50),
-    ),
-    ("the last page", |r| {
-        is_whole(r) && r.position == Position::Page(5_000) && r.page_size == 10
-    }),
-    ("the page after it", |r| {
-        is_whole(r) && r.position == Position::Page(5_001) && r.page_size == 10
-    }),
+    ("after a key of a tie", |r| matches!(r.position, Position::After(key) if key.created_at == NOW - 50)),
+    ("the last page", |r| is_whole(r) && r.position == Position::Page(5_000) && r.page_size == 10),
+    ("the page after it", |r| is_whole(r) && r.position == Position::Page(5_001) && r.page_size == 10),
     ("a last page that is not full", |r| {
         is_whole(r) && r.position == Position::Page(7_143) && r.page_size == 7
     }),
     ("page 2000", |r| r.position == Position::Page(2000)),
-    ("the largest page", |r| {
-        r.position == Position::Page(u64::MAX)
-    }),
+    ("the largest page", |r| r.position == Position::Page(u64::MAX)),
     ("an unknown actor", |r| r.filter.actor_id == Some(2001)),
-    ("the smallest actor", |r| {
-        r.filter.actor_id == Some(i64::MIN)
-    }),
-    ("an unknown action", |r| {
-        r.filter.action.as_deref() == Some("löschen")
-    }),
-    ("an empty action", |r| {
-        r.filter.action.as_deref() == Some("")
-    }),
+    ("the smallest actor", |r| r.filter.actor_id == Some(i64::MIN)),
+    ("an unknown action", |r| r.filter.action.as_deref() == Some("löschen")),
+    ("an empty action", |r| r.filter.action.as_deref() == Some("")),
     ("a quote", |r| r.filter.action.as_deref() == Some("'")),
-    ("a pattern", |r| {
-        r.filter.action.as_deref() == Some("CREATE%")
-    }),
-    ("another case", |r| {
-        r.filter.action.as_deref() == Some("create")
-    }),
-    ("actor and action", |r| {
-        r.filter.actor_id == Some(1001) && r.filter.action.is_some()
-    }),
+    ("a pattern", |r| r.filter.action.as_deref() == Some("CREATE%")),
+    ("another case", |r| r.filter.action.as_deref() == Some("create")),
+    ("actor and action", |r| r.filter.actor_id == Some(1001) && r.filter.action.is_some()),
     ("1000 a page", |r| r.page_size == 1000),
     ("no id at all", |r| r.up_to == Some(0)),
     ("a negative bound", |r| r.up_to == Some(-1)),

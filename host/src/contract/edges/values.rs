@@ -95,10 +95,7 @@ pub(super) fn windows(profile: &Profile, middle: i64) -> Vec<Window> {
 pub(super) fn actors(profile: &Profile) -> Vec<i64> {
     let known = &profile.actors;
     let places = [known.len() / 2, 0, known.len().saturating_sub(1)];
-    let mut actors: Vec<i64> = places
-        .iter()
-        .filter_map(|&place| known.get(place).copied())
-        .collect();
+    let mut actors: Vec<i64> = places.iter().filter_map(|&place| known.get(place).copied()).collect();
     let largest = known.last().copied().unwrap_or(ACTORS);
     actors.extend([
         largest.saturating_add(1),
@@ -135,12 +132,7 @@ pub(super) fn actions(profile: &Profile) -> Vec<String> {
 
 /// Keys of events and of none, inside the log and beyond both its ends.
 pub(super) fn keys(profile: &Profile, middle: i64) -> Vec<Key> {
-    let &Profile {
-        oldest,
-        newest,
-        high_water,
-        ..
-    } = profile;
+    let &Profile { oldest, newest, high_water, .. } = profile;
     [
         (newest.saturating_add(1), 0),
         (newest, i64::MAX),

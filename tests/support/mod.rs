@@ -1,0 +1,111 @@
+//! What the tests share: the binary, data sets of their own, and folders that go with the test.
+
+pub(crate) mod writer;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// The binary under test: `cargo build --release` makes it, beside the tests' own.
+pub(crate) fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let binary = tests.parent().unwrap().parent().unwrap().join("keyhole");
+    assert!(binary.exists(), "{} is missing: run `cargo build --release` first", binary.display());
+    binary
+}
+
+/// A place for one test: state and cache of its own, gone with it.
+pub(crate) struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The binary, told to keep to this place.
+    pub(crate) fn keyhole(&self) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .env("KEYHOLE_STATE", self.path("state"))
+            .env("KEYHOLE_CACHE", self.path("cache"))
+            .env_remove("KEYHOLE_DATA")
+            .env("NO_COLOR", "1")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs the binary with these arguments on a log.
+    pub(crate) fn run(&self, data: &Path, args: &[&str]) -> Output {
+        self.keyhole().arg("--data").arg(data).args(args).output().unwrap()
+    }
+
+    /// A copy of the contract's data set that the test may change.
+    pub(crate) fn own_data(&self) -> PathBuf {
+        let copy = self.path("data");
+        std::fs::create_dir(&copy).unwrap();
+        for file in ["audit.db", "payloads.jsonl"] {
+            std::fs::copy(data().join(file), copy.join(file)).unwrap();
+        }
+        copy
+    }
+
+    /// A small log of the contract's kind, made for the test.
+    pub(crate) fn small_data(&self, rows: u64) -> PathBuf {
+        let folder = self.path("small");
+        let made = self
+            .keyhole()
+            .args(["seed", "--rows", &rows.to_string()])
+            .arg("--data")
+            .arg(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", stderr(&made));
+        folder
+    }
+}
+
+/// The contract's data set, made once and kept with the build. Only read.
+pub(crate) fn data() -> &'static Path {
+    static DATA: OnceLock<PathBuf> = OnceLock::new();
+    DATA.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract-data");
+        if !folder.join("audit.db").exists() {
+            let made = Command::new(binary()).args(["seed", "--data"]).arg(&folder).output().unwrap();
+            assert!(made.status.success(), "{}", stderr(&made));
+        }
+        folder
+    })
+}
+
+/// What it printed.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What it complained of.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The exit code.
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+/// SHA-256 of a file, taken by another process: opening a database with ordinary calls in a process
+/// that has it open drops SQLite's locks.
+pub(crate) fn digest(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    assert!(output.status.success());
+    stdout(&output).split_whitespace().next().unwrap().to_owned()
+}
