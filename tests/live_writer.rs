@@ -151,7 +151,8 @@ fn commits_wait_no_longer_beside_keyset_and_its_refresh_than_beside_an_offset_re
             waits(&place.own_data())
         };
         println!("waits of {} commits, in ms     median   maximum", keyset.len());
-        for (name, waits) in [("no reader", &alone), ("OFFSET reader", &offset), ("keyset, refresh", &keyset)] {
+        for (name, waits) in [("no reader", &alone), ("OFFSET reader", &offset), ("keyset, refresh", &keyset)]
+        {
             println!("{name:<30} {:>8.2} {:>9.2}", waits[waits.len() / 2], waits[waits.len() - 1]);
         }
         if keyset[keyset.len() - 1] <= offset[offset.len() - 1] + 25.0 {

@@ -23,8 +23,7 @@ pub(crate) struct Start {
 ///
 /// `tail` events may precede the page besides those of the series, so at least the rest of those
 /// skipped are the series' own: that many can be passed over unread. Events among the `hidden` ids
-/// are in the series but do not exist for this request. Each one above the start moves the start
-/// down by one, which may uncover more of them: so the search is repeated until few are left.
+/// are in the series but do not exist for this request.
 pub(crate) fn find<R: Reader>(
     reader: &mut R,
     request: &PageRequest<'_>,
@@ -34,22 +33,49 @@ pub(crate) fn find<R: Reader>(
     hidden: Ids,
 ) -> Result<Option<Start>, R::Error> {
     let skipped = request.skipped();
-    let mut target = skipped.saturating_sub(tail);
-    loop {
-        let Some(place) = rank::seek(reader, series, range, target)? else {
-            return Ok(None);
-        };
-        let not_counted = match range.above(place.high) {
-            Some(passed) if !hidden.is_empty() => {
-                tail::count_matching(reader, hidden, &request.filter, &passed)?
-            }
-            _ => 0,
-        };
-        let wanted = skipped.saturating_add(not_counted);
-        let next = wanted.saturating_sub(tail);
-        if next.saturating_sub(target) <= CHEAP_SKIP {
-            return Ok(Some(Start { high: place.high, skip: wanted.saturating_sub(place.passed) }));
-        }
-        target = next;
+    if !hidden.is_empty() {
+        return find_among_hidden(reader, request, range, series, hidden);
     }
+    let place = rank::seek(reader, series, range, skipped.saturating_sub(tail))?;
+    Ok(place.map(|place| Start { high: place.high, skip: skipped.saturating_sub(place.passed) }))
+}
+
+/// The same where hidden events lie between those that count: halves the interval in which the start
+/// must lie until what is left to skip is cheap. Each look counts the hidden events above a place.
+fn find_among_hidden<R: Reader>(
+    reader: &mut R,
+    request: &PageRequest<'_>,
+    range: &KeyRange,
+    series: &Series,
+    hidden: Ids,
+) -> Result<Option<Start>, R::Error> {
+    let skipped = request.skipped();
+    let mut start = Start { high: range.high, skip: skipped };
+    if skipped <= CHEAP_SKIP {
+        return Ok(Some(start));
+    }
+    let all = tail::count_matching(reader, hidden, &request.filter, range)?;
+    let (mut low, mut high) = (skipped, skipped.saturating_add(all));
+    if rank::seek(reader, series, range, high)?.is_none() {
+        return Ok(None);
+    }
+    while start.skip > CHEAP_SKIP && low < high {
+        let target = low.midpoint(high);
+        let Some(place) = rank::seek(reader, series, range, target)? else {
+            high = target;
+            continue;
+        };
+        let passed_hidden = match range.above(place.high) {
+            Some(passed) => tail::count_matching(reader, hidden, &request.filter, &passed)?,
+            None => 0,
+        };
+        match skipped.checked_sub(place.passed.saturating_sub(passed_hidden)) {
+            Some(skip) => {
+                start = Start { high: place.high, skip };
+                low = target + 1;
+            }
+            None => high = target,
+        }
+    }
+    Ok(Some(start))
 }

@@ -72,8 +72,8 @@ impl Limits {
     pub fn for_offset_paging() -> Self {
         Self {
             guest_time: Duration::from_secs(2),
-            wall_time: Duration::from_secs(60),
-            log_lock: Duration::from_secs(60),
+            wall_time: Duration::from_mins(1),
+            log_lock: Duration::from_mins(1),
             sql_steps: 4_000_000_000,
             ..Self::default()
         }
@@ -84,8 +84,8 @@ impl Limits {
     pub fn for_refresh() -> Self {
         Self {
             guest_time: Duration::from_secs(30),
-            wall_time: Duration::from_secs(300),
-            log_lock: Duration::from_secs(300),
+            wall_time: Duration::from_mins(5),
+            log_lock: Duration::from_mins(5),
             sql_steps: 100_000_000_000,
             rows: 1_000_000_000,
             ..Self::default()

@@ -60,11 +60,11 @@ fn explain(import: &str, grants: &Grants) -> String {
         Some(_) if version != VERSION => {
             format!("it imports {import}; this host offers version {VERSION}: build it against that")
         }
-        Some(interface) => format!(
-            "it imports {import}, which is not granted: interfaces = [{:?}{}] would grant it",
-            interface,
-            grants.interfaces.iter().map(|granted| format!(", {granted:?}")).collect::<String>()
-        ),
+        Some(interface) => {
+            let mut wanted = vec![interface];
+            wanted.extend(&grants.interfaces);
+            format!("it imports {import}, which is not granted: interfaces = {wanted:?} would grant it")
+        }
         None => format!("it imports {import}, which this host never links"),
     }
 }

@@ -48,7 +48,8 @@ fn misuse(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     let words = text.split("\n\n").next().unwrap_or_default();
-    let words = words.strip_prefix("error: ").unwrap_or(words).split_whitespace().collect::<Vec<_>>().join(" ");
+    let words =
+        words.strip_prefix("error: ").unwrap_or(words).split_whitespace().collect::<Vec<_>>().join(" ");
     let error = Error::bad_request(words);
     output::print_error(&error, true);
     ExitCode::from(error.exit_code())

@@ -1,5 +1,7 @@
 //! What the tests share: the binary, data sets of their own, and folders that go with the test.
 
+pub(crate) mod answers;
+pub(crate) mod foreign;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};

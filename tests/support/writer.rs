@@ -179,7 +179,8 @@ impl Model {
     /// Reads a log that nobody has open.
     pub(crate) fn of(folder: &Path) -> Self {
         let path = folder.join("audit.db");
-        let log = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let log =
+            rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let mut events = log.prepare("SELECT created_at, id, actor_id, action FROM audit_events").unwrap();
         let events = events.query_map([], |row| {
             Ok(Event { created_at: row.get(0)?, id: row.get(1)?, actor_id: row.get(2)?, action: row.get(3)? })

@@ -21,6 +21,12 @@ fn scribe(name: &'static str, diary: &Arc<Mutex<Vec<(&'static str, u64)>>>) -> C
     })
 }
 
+/// The code and the exit code that a run ends with.
+fn ended(failure: Failure) -> (&'static str, u8) {
+    let error = Error::from(failure);
+    (error.code(), error.exit_code())
+}
+
 #[test]
 fn times_in_service_and_in_queue_are_exact() {
     let clock = FakeClock::new();
@@ -119,7 +125,7 @@ fn a_different_answer_ends_the_run_and_names_both_sides_and_the_request() {
         failure.to_string(),
         r#"baseline and liar differ at request 2 of mix dense: {"from_ts":0,"to_ts":9,"actor_id":null,"action":null,"page":3,"page_size":10}"#
     );
-    assert_eq!((failure.code(), failure.exit_code()), ("differs", 1));
+    assert_eq!(ended(failure), ("differs", 1));
 }
 
 #[test]
@@ -132,9 +138,9 @@ fn an_error_of_a_pager_ends_the_run_and_names_strategy_and_request() {
     let text = failure.to_string();
     assert!(text.starts_with("broken failed at request 1 of mix dense: {"), "{text}");
     assert!(text.contains(r#""page":2,"#), "{text}");
-    assert_eq!((failure.code(), failure.exit_code()), ("gave-up", 1));
     let source = std::error::Error::source(&failure).unwrap();
     assert_eq!(source.to_string(), "the strategy gave up: tired");
+    assert_eq!(ended(failure), ("gave-up", 1));
 }
 
 #[test]
@@ -147,7 +153,7 @@ fn an_error_in_the_lead_in_does_not_leave_the_other_worker_waiting() {
         }
     });
     let failure = go(&plan(40, 4, 2), &mut [broken], &SystemClock::start()).unwrap_err();
-    assert_eq!(failure.code(), "busy");
+    assert_eq!(ended(failure), ("busy", 2));
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn progress_ends_at_the_total_and_can_interrupt() {
 
     let mut stop = |done| if done >= 4 { Err(Error::Interrupted) } else { Ok(()) };
     let failure = run(&plan, &mut sides, &|_, _| (), &clock, &mut stop).unwrap_err();
-    assert_eq!(failure.exit_code(), 130);
+    assert_eq!(ended(failure), ("interrupted", 130));
 }
 
 #[test]
@@ -186,6 +192,6 @@ fn a_long_slice_can_be_interrupted_before_its_end() {
     let begun = Instant::now();
     let mut stop = |_| Err(Error::Interrupted);
     let failure = run(&plan, &mut [sleepy], &|_, _| (), &SystemClock::start(), &mut stop).unwrap_err();
-    assert_eq!(failure.code(), "interrupted");
+    assert_eq!(ended(failure).0, "interrupted");
     assert!(begun.elapsed() < Duration::from_secs(20), "200 s without the interrupt");
 }

@@ -19,6 +19,10 @@ pub fn run(setup: &Setup, args: &BenchArgs) -> Result<u8, Error> {
     let mut output = setup.output()?;
     if setup.common.json {
         output.json(&result)?;
+        if setup.common.out.is_some() {
+            // The figures went to a file: whoever waits for them sees them too.
+            setup.remark(&bench::render(&result));
+        }
     } else {
         output.write(bench::render(&result).as_bytes())?;
     }

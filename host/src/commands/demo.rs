@@ -1,10 +1,17 @@
 //! `demo`: the main job, from an empty folder to the comparison.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
 use crate::bench;
 use crate::cli::{BenchArgs, DemoArgs, SeedArgs, VerifyArgs};
 use crate::commands::output::Output;
 use crate::commands::{Setup, bench as bench_verb, seed, verify as verify_verb};
-use crate::contract::dataset::{self, ROWS_DIGEST};
+use crate::contract::dataset::{self, ROWS, ROWS_DIGEST};
+use crate::contract::fingerprint::fingerprint;
 use crate::error::Error;
 use crate::log::Log;
 use crate::log::digest::rows_digest;
@@ -80,6 +87,9 @@ fn prepare(setup: &Setup, output: &mut Output) -> Result<serde_json::Value, Erro
     let profile = setup.profile(&log)?;
     let digest = rows_digest(&log)?;
     let known = digest == ROWS_DIGEST;
+    if let (ROWS, Some(now)) = (profile.rows, profile.contract_now) {
+        check_whole(&log, now, &digest)?;
+    }
     if !setup.common.json {
         output.line(&format!(
             "1. The log: {} events in {}{}",
@@ -98,6 +108,41 @@ fn prepare(setup: &Setup, output: &mut Output) -> Result<serde_json::Value, Erro
     Ok(
         serde_json::json!({"rows": profile.rows, "rows_digest": digest, "made": fresh, "is_the_contracts": known}),
     )
+}
+
+/// A log that begins as the contract's data set and has as many rows must be that data set.
+fn check_whole(log: &Log, now: i64, rows_digest: &str) -> Result<(), Error> {
+    let drawn = [false, true].map(|short_payloads| fingerprint(now, ROWS, short_payloads));
+    let Some(expected) = drawn.iter().find(|drawn| drawn.rows == rows_digest) else {
+        let what =
+            format!("it begins as the contract's data set, but its rows have the digest {rows_digest}");
+        return Err(Error::BadLog { path: log.database.clone(), what });
+    };
+    let digest = digest_of(&log.payloads, expected.payload_bytes)?;
+    if digest != expected.payloads {
+        let what = format!("its rows are the contract's, but its payloads have the digest {digest}");
+        return Err(Error::BadLog { path: log.payloads.clone(), what });
+    }
+    Ok(())
+}
+
+/// SHA-256 of a file's first bytes.
+fn digest_of(path: &Path, bytes: u64) -> Result<String, Error> {
+    let mut hasher = Sha256::new();
+    let mut read = || -> std::io::Result<()> {
+        let mut file = BufReader::with_capacity(1 << 20, File::open(path)?.take(bytes));
+        loop {
+            let chunk = file.fill_buf()?;
+            let held = chunk.len();
+            if held == 0 {
+                return Ok(());
+            }
+            hasher.update(chunk);
+            file.consume(held);
+        }
+    };
+    read().map_err(|source| Error::io(path, source))?;
+    Ok(crate::hex(&hasher.finalize()))
 }
 
 /// Compares the sources of the embedded baseline with the digests that it was frozen with.

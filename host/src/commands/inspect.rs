@@ -90,7 +90,7 @@ fn inspect(name: &str, bytes: &[u8]) -> Findings {
             findings.exports = names(&mut world.exports.iter());
         }
         Ok(DecodedWasm::WitPackage(..)) => {
-            findings.why_not.push("it is a WIT package, not a strategy".to_owned())
+            findings.why_not.push("it is a WIT package, not a strategy".to_owned());
         }
         Err(error) => findings.why_not.push(format!("its types cannot be read: {error:#}")),
     }
@@ -173,12 +173,11 @@ fn readable(findings: &Findings) -> String {
     list("claims", &findings.producers);
     list("imports", &findings.imports);
     list("exports", &findings.exports);
-    match findings.world {
-        Some(world) => lines.push(format!("verdict    fit: a strategy of world {world}")),
-        None => {
-            lines.push("verdict    unfit".to_owned());
-            lines.extend(findings.why_not.iter().map(|reason| format!("           {reason}")));
-        }
+    if let Some(world) = findings.world {
+        lines.push(format!("verdict    fit: a strategy of world {world}"));
+    } else {
+        lines.push("verdict    unfit".to_owned());
+        lines.extend(findings.why_not.iter().map(|reason| format!("           {reason}")));
     }
     lines.join("\n") + "\n"
 }

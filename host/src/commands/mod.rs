@@ -35,7 +35,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
     if version {
         return version::run(&common);
     }
-    match verb.unwrap_or_else(|| Verb::Demo(DemoArgs { requests: 1000 })) {
+    match verb.unwrap_or(Verb::Demo(DemoArgs { requests: 1000 })) {
         Verb::Demo(args) => demo::run(&Setup::new(common)?, &args),
         Verb::Page(args) => page::run(&Setup::new(common)?, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),

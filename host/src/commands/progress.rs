@@ -16,14 +16,14 @@ pub struct Bar {
     message: String,
     wanted: bool,
     began: Instant,
-    bar: OnceLock<ProgressBar>,
+    drawn: OnceLock<ProgressBar>,
 }
 
 impl Bar {
     /// A bar that does not show yet.
     pub fn new(common: &Common, message: impl Into<String>) -> Self {
         let wanted = !common.quiet && std::io::stderr().is_terminal();
-        Self { message: message.into(), wanted, began: Instant::now(), bar: OnceLock::new() }
+        Self { message: message.into(), wanted, began: Instant::now(), drawn: OnceLock::new() }
     }
 
     /// So much is done, of so much.
@@ -31,7 +31,7 @@ impl Bar {
         if !self.wanted || self.began.elapsed() < PATIENCE {
             return;
         }
-        let bar = self.bar.get_or_init(|| {
+        let bar = self.drawn.get_or_init(|| {
             let bar = ProgressBar::new(all).with_message(self.message.clone());
             if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")
             {
@@ -49,7 +49,7 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.get() {
+        if let Some(bar) = self.drawn.get() {
             bar.finish_and_clear();
         }
     }

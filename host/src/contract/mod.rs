@@ -2,6 +2,7 @@
 
 pub mod dataset;
 pub mod edges;
+pub mod fingerprint;
 mod place;
 pub mod random;
 pub mod seed;

@@ -165,8 +165,9 @@ pub fn check_schema(log: &Log) -> Result<(), Error> {
                 .prepare("SELECT name FROM pragma_table_info(?1, 'log') WHERE ?1 IN (SELECT name FROM log.sqlite_schema WHERE type = 'table')")?;
             let names = columns.query_map([EVENTS], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
             let index = connection.query_row(
-                "SELECT count(*) FROM log.sqlite_schema WHERE type = 'index' AND name = 'idx_created_at'",
-                [],
+                "SELECT count(*) FROM pragma_index_list(?1, 'log') WHERE name = 'idx_created_at' AND NOT partial \
+                 AND (SELECT group_concat(name) FROM pragma_index_info('idx_created_at', 'log')) = 'created_at'",
+                [EVENTS],
                 |row| row.get::<_, i64>(0),
             )?;
             Ok((names, index == 1))

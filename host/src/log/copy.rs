@@ -108,6 +108,7 @@ pub fn serve_appends(folder: &Path) -> Result<(), Error> {
             let late = random.below(3) == 0;
             let created_at = if late { random.randint(oldest, now.max(oldest)) } else { now };
             let line = format!("{{\"appended\": {}}}\n", random.below(1_000_000));
+            let len = i64::try_from(line.len()).unwrap_or(i64::MAX);
             payloads.write_all(line.as_bytes()).map_err(|source| Error::io(&path, source))?;
             let resource = *random.choice(&RESOURCES);
             transaction.execute(
@@ -120,10 +121,10 @@ pub fn serve_appends(folder: &Path) -> Result<(), Error> {
                     resource,
                     format!("{resource}-{}", random.randint(1, 5_000_000)),
                     offset,
-                    line.len() as i64,
+                    len,
                 ),
             )?;
-            offset += line.len() as i64;
+            offset += len;
         }
         payloads.sync_data().map_err(|source| Error::io(&path, source))?;
         transaction.commit()?;

@@ -95,7 +95,9 @@ impl Feeder {
                 Some((id, _)) => after = Some(*id),
                 None => return Ok(()),
             }
-            texts.iter().for_each(|(_, text)| each(text));
+            for (_, text) in &texts {
+                each(text);
+            }
         }
     }
 

@@ -123,18 +123,15 @@ impl Session {
 
     /// Reads an event's payload line for the strategy, once a call.
     pub fn payload(&mut self, id: i64) -> Result<&[u8], Error> {
-        let span = match self.held_payload(id) {
-            Some(span) => span,
-            None => {
-                self.budget.check(&self.limits)?;
-                let found = self.one(SPAN, id, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-                let Some((offset, len)) = found else {
-                    return Err(Error::UnknownEvent { id });
-                };
-                let span = self.read_payload(id, offset, len)?;
-                self.payload_spans.push((id, span));
-                span
-            }
+        let span = if let Some(span) = self.held_payload(id) {
+            span
+        } else {
+            self.budget.check(&self.limits)?;
+            let found = self.one(SPAN, id, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+            let (offset, len) = found.ok_or(Error::UnknownEvent { id })?;
+            let span = self.read_payload(id, offset, len)?;
+            self.payload_spans.push((id, span));
+            span
         };
         let start = span.start as usize;
         Ok(self.payload_bytes.get(start..start + span.len as usize).unwrap_or_default())
@@ -174,7 +171,7 @@ impl Session {
                 self.ledger.payload_bytes += u64::from(span.len);
                 Ok(span)
             }
-            Err(Error::Budget { .. }) => Err(self.over("payload_bytes", allowed)),
+            Err(Error::Budget { .. }) => Err(Error::Budget { limit: "payload_bytes", allowed }),
             Err(error) => Err(error),
         }
     }

@@ -290,7 +290,7 @@ impl Session {
         self.needs_log("fetch")?;
         let first = self.claims.len();
         if ids.len() as u64 > self.handles_left(first) {
-            return Err(self.over("handles", self.limits.handles));
+            return Err(Error::Budget { limit: "handles", allowed: self.limits.handles });
         }
         self.claims.extend_from_slice(ids);
         self.mint_from(first)
@@ -333,10 +333,6 @@ impl Session {
         } else {
             Err(self.deny("refresh", &format!("{what}, while scratch is refreshed")))
         }
-    }
-
-    pub(super) fn over(&self, limit: &'static str, allowed: u64) -> Error {
-        Error::Budget { limit, allowed }
     }
 
     pub(super) fn deny(&mut self, rule: &'static str, object: &str) -> Error {

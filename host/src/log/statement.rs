@@ -75,7 +75,9 @@ impl Session {
             Err(error) => {
                 self.claims.truncate(first);
                 Err(match error {
-                    Error::Budget { limit: "handles", .. } => self.over("handles", self.limits.handles),
+                    Error::Budget { limit: "handles", .. } => {
+                        Error::Budget { limit: "handles", allowed: self.limits.handles }
+                    }
                     other => other,
                 })
             }
@@ -155,7 +157,7 @@ impl Session {
             for (place, param) in params.iter().enumerate() {
                 statement.raw_bind_parameter(place + 1, param)?;
             }
-            let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.raw_query();
             let walked = loop {
                 match rows.next() {
@@ -180,7 +182,7 @@ impl Session {
         self.ledger.rows += measured.rows;
         self.record(sql, &measured);
         outcome.map_err(|error| match error {
-            Error::Budget { limit: "rows", .. } => self.over("rows", self.limits.rows),
+            Error::Budget { limit: "rows", .. } => Error::Budget { limit: "rows", allowed: self.limits.rows },
             other => self.blame(other),
         })
     }
@@ -190,8 +192,7 @@ impl Session {
         let explained = format!("{HOST} EXPLAIN QUERY PLAN {sql}");
         let plan = || -> rusqlite::Result<Vec<String>> {
             let mut statement = self.connection.prepare(&explained)?;
-            let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3)).collect();
-            lines
+            statement.raw_query().mapped(|row| row.get(3)).collect()
         };
         plan().unwrap_or_else(|error| vec![format!("no plan: {error}")])
     }

@@ -10,7 +10,7 @@ use crate::log::feed::Feeder;
 use crate::log::{Identity, Log};
 
 /// Witnesses drawn at random, and as many from the end.
-const WITNESSES: usize = 64;
+const WITNESSES: u32 = 64;
 
 /// Makes the host's tables in a new scratch.
 pub fn create(scratch: &Connection) -> rusqlite::Result<()> {
@@ -47,16 +47,13 @@ impl Coverage {
             })
             .optional()?;
         let Some((first, last, n)) = stored else { return Ok(None) };
-        let mut ids = scratch.prepare("SELECT slot, id FROM scratch.keyhole_witness ORDER BY slot")?;
+        let mut witnesses = scratch.prepare("SELECT slot, id FROM scratch.keyhole_witness ORDER BY slot")?;
         let mut coverage = Self { first, last, n: n.unsigned_abs(), ..Self::default() };
-        let mut rows = ids.query([])?;
+        let mut rows = witnesses.query([])?;
         while let Some(row) = rows.next()? {
-            let list = if row.get::<_, i64>(0)? < WITNESSES as i64 {
-                &mut coverage.witnesses
-            } else {
-                &mut coverage.recent
-            };
-            list.push(row.get(1)?);
+            let drawn = row.get::<_, u32>(0)? < WITNESSES;
+            let ids = if drawn { &mut coverage.witnesses } else { &mut coverage.recent };
+            ids.push(row.get(1)?);
         }
         Ok(Some(coverage))
     }
@@ -70,7 +67,7 @@ impl Coverage {
             self.n += 1;
             self.last = id;
             // Reservoir sampling: after n events each is a witness with the same probability.
-            if self.witnesses.len() < WITNESSES {
+            if self.witnesses.len() < WITNESSES as usize {
                 self.witnesses.push(id);
             } else {
                 let slot = usize::try_from(mix(self.n) % self.n).unwrap_or(usize::MAX);
@@ -79,8 +76,8 @@ impl Coverage {
                 }
             }
         }
-        self.recent.extend(ids.iter().rev().take(WITNESSES).rev());
-        let surplus = self.recent.len().saturating_sub(WITNESSES);
+        self.recent.extend(ids.iter().rev().take(WITNESSES as usize).rev());
+        let surplus = self.recent.len().saturating_sub(WITNESSES as usize);
         self.recent.drain(..surplus);
     }
 
@@ -104,9 +101,10 @@ impl Coverage {
             ),
         )?;
         let mut insert = scratch.prepare_cached("INSERT INTO scratch.keyhole_witness VALUES (?1, ?2, ?3)")?;
-        let recent = self.recent.iter().enumerate().map(|(place, &id)| (place + WITNESSES, id));
-        for (slot, id) in self.witnesses.iter().copied().enumerate().chain(recent) {
-            insert.execute((slot as i64, id, row(id)?))?;
+        let random = (0..).zip(&self.witnesses);
+        let recent = (WITNESSES..).zip(&self.recent);
+        for (slot, &id) in random.chain(recent) {
+            insert.execute((slot, id, row(id)?))?;
         }
         Ok(())
     }
@@ -179,7 +177,7 @@ mod tests {
             coverage.extend(chunk);
         }
         assert_eq!((coverage.first, coverage.last, coverage.n), (1, 10_000, 10_000));
-        assert_eq!(coverage.witnesses.len(), WITNESSES);
+        assert_eq!(coverage.witnesses.len(), WITNESSES as usize);
         assert_eq!(coverage.recent, (9_937..=10_000).collect::<Vec<_>>());
         let late = coverage.witnesses.iter().filter(|&&id| id > 5_000).count();
         assert!((16..=48).contains(&late), "{late} of 64 lie in the second half");

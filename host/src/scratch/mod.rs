@@ -6,47 +6,26 @@
 
 pub mod disk;
 pub mod fit;
+mod keeper;
 
-use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
-
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::log::Log;
-use crate::log::feed::Feeder;
-use crate::log::session::Session;
-use crate::native;
-use crate::scratch::fit::Coverage;
-use crate::strategy::instance::Instance;
-use crate::strategy::{Code, Strategy};
-
-/// Slices after which a refresh that never says done is given up: a fill of a large log needs some
-/// hundreds.
-const MOST_SLICES: u32 = 100_000;
+use crate::strategy::Strategy;
+use keeper::{Effort, Keeper};
 
 /// Told of the progress of a fill: events fed so far, and in all.
 pub type Progress = Box<dyn Fn(u64, u64) + Send + Sync>;
 
 /// One strategy's scratch for one log.
 pub struct Scratch {
-    work: Arc<Work>,
+    keeper: Arc<Keeper>,
     refresher: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Work {
-    engine: Engine,
-    strategy: Arc<Strategy>,
-    log: Log,
-    folder: PathBuf,
-    path: PathBuf,
-    refreshing: AtomicBool,
-    progress: Option<Progress>,
 }
 
 impl Scratch {
@@ -61,7 +40,7 @@ impl Scratch {
         let short = |digest: &str| digest.chars().take(16).collect::<String>();
         let folder =
             cache.join("scratch").join(format!("{}-{}", short(&strategy.digest), short(&log.place_digest())));
-        let work = Work {
+        let keeper = Keeper {
             engine: engine.clone(),
             strategy: Arc::clone(strategy),
             log: log.clone(),
@@ -70,54 +49,54 @@ impl Scratch {
             refreshing: AtomicBool::new(false),
             progress,
         };
-        Arc::new(Self { work: Arc::new(work), refresher: Mutex::new(None) })
+        Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
     }
 
     /// The database's path.
     pub fn path(&self) -> &Path {
-        &self.work.path
+        &self.keeper.path
     }
 
     /// Bytes that it uses.
     pub fn bytes(&self) -> u64 {
-        disk::used(&self.work.path)
+        disk::used(&self.keeper.path)
     }
 
     /// Sees to it that scratch is there, fits the log, and covers it up to a short tail.
     pub fn ensure_filled(&self) -> Result<(), Error> {
-        self.work.bring_up(Effort::IfDue)
+        self.keeper.bring_up(Effort::IfDue)
     }
 
     /// Brings scratch up to the log's last event.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.work.bring_up(Effort::ToTheEnd)
+        self.keeper.bring_up(Effort::ToTheEnd)
     }
 
     /// Looks whether the database itself is sound, after a reader stumbled, and fills it anew if not.
     pub fn check_sound(&self) -> Result<(), Error> {
-        self.work.drop_if_unsound()?;
+        self.keeper.drop_if_unsound()?;
         self.ensure_filled()
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
     pub fn saw(&self, high_water: i64, covered: Option<i64>) {
         let uncovered = high_water.saturating_sub(covered.unwrap_or(0)).unsigned_abs();
-        if uncovered < self.work.strategy.grants.refresh_after
-            || self.work.refreshing.swap(true, Ordering::AcqRel)
+        if uncovered < self.keeper.strategy.grants.refresh_after
+            || self.keeper.refreshing.swap(true, Ordering::AcqRel)
         {
             return;
         }
-        let work = Arc::clone(&self.work);
+        let keeper = Arc::clone(&self.keeper);
         let spawned = std::thread::Builder::new().name("refresh".to_owned()).spawn(move || {
             // A failure shows in the pages, which go on reading a longer tail, and is met again there.
-            let _ = work.bring_up(Effort::ToTheEnd);
-            work.refreshing.store(false, Ordering::Release);
+            let _ = keeper.bring_up(Effort::ToTheEnd);
+            keeper.refreshing.store(false, Ordering::Release);
         });
         match spawned {
             Ok(handle) => {
                 *self.refresher.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
             }
-            Err(_) => self.work.refreshing.store(false, Ordering::Release),
+            Err(_) => self.keeper.refreshing.store(false, Ordering::Release),
         }
     }
 }
@@ -130,258 +109,4 @@ impl Drop for Scratch {
             let _ = handle.join();
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Effort {
-    IfDue,
-    ToTheEnd,
-}
-
-impl Work {
-    fn bring_up(&self, effort: Effort) -> Result<(), Error> {
-        let _lock = self.lock()?;
-        // One feeder for the check and the feed: it goes on reading the file that was checked, even
-        // if another one is renamed over it meanwhile.
-        let feeder = Feeder::open(&self.log)?;
-        if self.path.exists() && !self.fits(&feeder)? {
-            self.drop_files()?;
-        }
-        if self.path.exists() {
-            let session = self.session(&self.path)?;
-            session.connection().execute_batch("PRAGMA scratch.synchronous=NORMAL")?;
-            return self.feed_and_refresh(session, &feeder, effort).map(drop).or_else(|error| match error {
-                // Whatever made the tables unfit to go on from, filling them anew mends it.
-                Error::GaveUp { .. }
-                | Error::BadLog { .. }
-                | Error::Sqlite(_)
-                | Error::Sql { .. }
-                | Error::Trapped { .. } => self.drop_files().and_then(|()| self.fill(&feeder)),
-                other => Err(other),
-            });
-        }
-        self.fill(&feeder)
-    }
-
-    /// One refresher a scratch, across processes. The kernel releases the lock with the process.
-    fn lock(&self) -> Result<File, Error> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .map_err(|source| Error::io(&self.folder, source))?;
-        let path = self.folder.join("lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| Error::io(&path, source))?;
-        loop {
-            match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
-                    crate::interrupt::check()?;
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-                Err(error) => return Err(Error::io(&path, error.into())),
-            }
-        }
-    }
-
-    fn session(&self, path: &Path) -> Result<Box<Session>, Error> {
-        let grants = &self.strategy.grants;
-        let mut session = Session::for_refresh(path.to_owned(), &grants.columns, grants.scratch_quota)?;
-        session.keep_notes(grants.notes);
-        let connection = session.connection();
-        // Temporary files count, and must lie where they are counted. The setting is the process's.
-        let folder = self.folder.display().to_string().replace('\'', "''");
-        connection
-            .execute_batch(&format!("PRAGMA temp_store_directory='{folder}'; PRAGMA temp_store=FILE"))?;
-        connection.execute_batch(&format!(
-            "PRAGMA scratch.max_page_count={}; PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
-             CREATE TABLE feed.events ({})",
-            grants.scratch_quota / 4096,
-            feed_columns(&grants.columns)
-        ))?;
-        Ok(Box::new(session))
-    }
-
-    fn fits(&self, feeder: &Feeder) -> Result<bool, Error> {
-        let Ok(session) = self.session(&self.path) else { return Ok(false) };
-        match Coverage::misfit(session.connection(), &self.log, feeder) {
-            Ok(reason) => Ok(reason.is_none()),
-            Err(Error::Sqlite(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn drop_if_unsound(&self) -> Result<(), Error> {
-        let _lock = self.lock()?;
-        let verdict = |session: Box<Session>| {
-            let check = "PRAGMA scratch.quick_check(1)";
-            session.connection().query_row(check, [], |row| row.get::<_, String>(0)).map_err(Error::from)
-        };
-        match self.session(&self.path).and_then(verdict) {
-            Ok(verdict) if verdict == "ok" => Ok(()),
-            _ => self.drop_files(),
-        }
-    }
-
-    fn drop_files(&self) -> Result<(), Error> {
-        for name in ["scratch.db", "scratch.db-wal", "scratch.db-shm", "scratch.db-journal"] {
-            let path = self.folder.join(name);
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(&path, source));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills a new file from the log's first event on, and puts it in place when it is whole.
-    fn fill(&self, feeder: &Feeder) -> Result<(), Error> {
-        let draft = self.folder.join("filling.db");
-        let remove = || {
-            for suffix in ["", "-journal", "-wal", "-shm"] {
-                let _ = fs::remove_file(self.folder.join(format!("filling.db{suffix}")));
-            }
-        };
-        remove();
-        let outcome = (|| {
-            let session = self.session(&draft)?;
-            // Until it is renamed nobody reads the file, and a torn one is thrown away.
-            session
-                .connection()
-                .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
-            fit::create(session.connection())?;
-            let session = self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?;
-            session.connection().execute_batch("PRAGMA scratch.journal_mode=WAL")?;
-            drop(session);
-            // A write-ahead log that a killed process left would be played into the new file.
-            self.drop_files()?;
-            File::open(&draft)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| fs::rename(&draft, &self.path))
-                .map_err(|source| Error::io(&draft, source))
-        })();
-        remove();
-        outcome
-    }
-
-    /// Feeds what is new and has the strategy take it in. Gives the session back.
-    fn feed_and_refresh(
-        &self,
-        session: Box<Session>,
-        feeder: &Feeder,
-        effort: Effort,
-    ) -> Result<Box<Session>, Error> {
-        let stored = Coverage::load(session.connection())?;
-        let filling = stored.is_none();
-        let mut coverage = stored.unwrap_or_default();
-        let through = feeder.last()?.unwrap_or(0);
-        let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
-        let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
-        if !filling && (uncovered == 0 || !due) {
-            return Ok(session);
-        }
-        self.feed(session.connection(), feeder, &mut coverage, through)?;
-        self.take_in(session, feeder, &coverage, through)
-    }
-
-    fn feed(
-        &self,
-        scratch: &Connection,
-        feeder: &Feeder,
-        coverage: &mut Coverage,
-        through: i64,
-    ) -> Result<(), Error> {
-        let columns = &self.strategy.grants.columns;
-        let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
-        loop {
-            crate::interrupt::check()?;
-            let after = (coverage.n > 0).then_some(coverage.last);
-            scratch.execute_batch("BEGIN")?;
-            let copied = feeder.copy_range(scratch, columns, after, through);
-            scratch.execute_batch("COMMIT")?;
-            let ids = copied?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            coverage.extend(&ids);
-            if let Some(progress) = &self.progress {
-                progress(coverage.n, goal);
-            }
-        }
-    }
-
-    /// Has the strategy take the feed in, slice by slice. The host's own tables follow in the last
-    /// slice's transaction, so that they never say more than the strategy's do.
-    fn take_in(
-        &self,
-        mut session: Box<Session>,
-        feeder: &Feeder,
-        coverage: &Coverage,
-        through: i64,
-    ) -> Result<Box<Session>, Error> {
-        let quota = self.strategy.grants.scratch_quota;
-        let mut before = i64::MIN;
-        for _ in 0..MOST_SLICES {
-            session.begin_refresh(through)?;
-            let (outcome, returned) = self.slice(session, through);
-            let (covered, done) = outcome?;
-            session = returned
-                .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
-            if covered < before || covered > through || (done && covered != through) {
-                let what = format!("refresh says that it covers {covered} of {through}, after {before}");
-                return Err(Error::GaveUp { what });
-            }
-            before = covered;
-            if done {
-                coverage.store(session.connection(), &self.log, feeder)?;
-            }
-            session.commit_refresh()?;
-            if disk::used(&self.path) > quota {
-                return Err(Error::ScratchFull { quota });
-            }
-            if done {
-                return Ok(session);
-            }
-        }
-        Err(Error::Budget { limit: "slices", allowed: u64::from(MOST_SLICES) })
-    }
-
-    /// One slice: how far the tables are, and whether that is all. A session that is dropped in
-    /// mid-slice takes its transaction with it.
-    fn slice(
-        &self,
-        mut session: Box<Session>,
-        through: i64,
-    ) -> (Result<(i64, bool), Error>, Option<Box<Session>>) {
-        match &self.strategy.code {
-            Code::NativeBaseline => (Ok((through, true)), Some(session)),
-            Code::NativeKeyset => {
-                let progress = native::keyset::refresh(&mut session, through);
-                (progress.map(|progress| (progress.covered, progress.done)), Some(session))
-            }
-            Code::Component(compiled) => match Instance::new(&self.engine, compiled, session) {
-                Ok(mut instance) => {
-                    let progress = instance.refresh(through);
-                    (progress.map(|progress| (progress.covered, progress.done)), instance.release())
-                }
-                Err((error, session)) => (Err(error), session),
-            },
-        }
-    }
-}
-
-fn feed_columns(columns: &[&str]) -> String {
-    let typed = columns.iter().map(|&column| match column {
-        "id" => "id INTEGER PRIMARY KEY".to_owned(),
-        "created_at" | "actor_id" => format!("{column} INTEGER NOT NULL"),
-        _ => format!("{column} TEXT NOT NULL"),
-    });
-    typed.collect::<Vec<_>>().join(", ")
 }

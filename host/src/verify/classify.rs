@@ -48,7 +48,7 @@ pub fn classify(found: &Case, smallest: &Case, sides: &mut Sides<'_>) -> Result<
         Err(_) => Some(Lie::DroppedEvent),
     };
     let may_be_another = found.subject.is_err() || lie == Some(Lie::EarlyEnd);
-    let lie = if may_be_another { seen_elsewhere(&found.request, sides)?.or(lie) } else { lie };
+    let lie = if may_be_another { seen_elsewhere(found, smallest, sides)?.or(lie) } else { lie };
     Ok(lie.map_or(Kind::Field("count"), Kind::Lie))
 }
 
@@ -92,19 +92,26 @@ fn by_comparison(case: &Case, page: &Page, sides: &mut Sides<'_>) -> Result<Opti
 }
 
 /// A page that the host refused for a hole is gone, and an empty one is every lie's last page.
-/// Whether a whole other page stands behind it shows where the subject answers with one.
-fn seen_elsewhere(request: &PageRequest, sides: &mut Sides<'_>) -> Result<Option<Lie>, Error> {
-    for probe in probes(request) {
-        let Judged::Differs(other) = sides.judge(&probe)? else {
-            continue;
-        };
-        let Ok(page) = &other.subject else { continue };
-        let lie = by_comparison(&other, page, sides)?;
-        if let Some(Lie::StalePage | Lie::NextPageInstead) = lie {
-            return Ok(lie);
+/// Whether a whole other page stands behind it shows where the subject answers with one: to the
+/// smallest request, or to another.
+fn seen_elsewhere(found: &Case, smallest: &Case, sides: &mut Sides<'_>) -> Result<Option<Lie>, Error> {
+    if let Some(lie) = other_page_behind(smallest, sides)? {
+        return Ok(Some(lie));
+    }
+    for probe in probes(&found.request) {
+        if let Judged::Differs(other) = sides.judge(&probe)?
+            && let Some(lie) = other_page_behind(&other, sides)?
+        {
+            return Ok(Some(lie));
         }
     }
     Ok(None)
+}
+
+fn other_page_behind(case: &Case, sides: &mut Sides<'_>) -> Result<Option<Lie>, Error> {
+    let Ok(page) = &case.subject else { return Ok(None) };
+    let lie = by_comparison(case, page, sides)?;
+    Ok(lie.filter(|lie| matches!(lie, Lie::StalePage | Lie::NextPageInstead)))
 }
 
 fn has_repeats(page: &Page) -> bool {

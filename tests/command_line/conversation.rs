@@ -1,0 +1,134 @@
+//! `page --queries`: a conversation, line by line.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::answers::Answer;
+use crate::support::foreign::log_with_ties;
+use crate::support::{Place, code, data, stderr, stdout};
+
+/// Longer than any answer takes, so that a conversation that stalls fails and does not hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn converse(place: &Place, args: &[&str]) -> (Child, Receiver<String>) {
+    let mut command = place.keyhole();
+    command.arg("--data").arg(log_with_ties(place)).args(args);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let answers = lines_of(child.stdout.take().unwrap());
+    (child, answers)
+}
+
+fn lines_of(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+#[test]
+fn each_request_is_answered_before_the_next_is_written() {
+    for strategy in ["baseline", "keyset", "native-baseline", "native-keyset"] {
+        let place = Place::new();
+        let (mut child, answers) = converse(&place, &["page", strategy, "--queries", "-"]);
+        let mut stdin = child.stdin.take().unwrap();
+        let mut query = json!({"from_ts": 0, "to_ts": i64::MAX, "actor_id": 5, "action": null, "page": 1, "page_size": 7});
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            // Each request is made from the answer before.
+            writeln!(stdin, "{query}").unwrap();
+            let answer = Answer::read(&answers.recv_timeout(PATIENCE).unwrap());
+            assert_eq!(answer.count, 7);
+            seen.extend(answer.ids);
+            query =
+                json!({"from_ts": 0, "to_ts": i64::MAX, "actor_id": 5, "after": answer.next, "page_size": 7});
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 35, "{strategy}: no event came twice");
+        drop(stdin);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!((code(&ended), stderr(&ended)), (0, String::new()));
+        assert!(answers.recv_timeout(PATIENCE).is_err(), "nothing is said unasked");
+    }
+}
+
+#[test]
+fn a_bad_line_stops_the_run_and_is_named_and_the_lines_before_are_answered() {
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    let good = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 1, "page_size": 2}"#;
+    for (bad, words) in [
+        ("{\"from_ts\": 0", "not JSON"),
+        (r#"{"from_ts": 0, "to_ts": 1, "page": 0, "page_size": 1}"#, "page must be a page number from 1"),
+        (r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1001}"#, "page_size must be from 1 to 1000"),
+        (
+            r#"{"from_ts": 0, "to_ts": 9223372036854775808, "page": 1, "page_size": 1}"#,
+            "to_ts must be a 64-bit integer",
+        ),
+        (
+            r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1, "limit": 3}"#,
+            "there is no field \"limit\"",
+        ),
+        ("\u{1f511}", "not JSON"),
+    ] {
+        let queries = place.path("queries.jsonl");
+        std::fs::write(&queries, format!("{good}\n\n{good}\n{bad}\n{good}\n")).unwrap();
+        let file = queries.to_str().unwrap();
+        let ran = place.run(&log, &["page", "keyset", "--queries", file]);
+        assert_eq!(code(&ran), 2, "{bad}");
+        assert_eq!(stdout(&ran).lines().count(), 2, "{bad}");
+        let said = stderr(&ran);
+        assert!(said.contains("line 4 of ") && said.contains(words), "{bad}: {said}");
+
+        let ran = place.run(&log, &["page", "keyset", "--json", "--queries", file]);
+        assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 2), "{bad}");
+        let error: serde_json::Value = serde_json::from_str(&stderr(&ran)).unwrap();
+        assert_eq!(error["code"], "bad-request", "{error}");
+        assert!(error["message"].as_str().unwrap().contains("line 4 of "), "{error}");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_a_bad_line_too() {
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    let queries = place.path("queries.jsonl");
+    let good = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 1, "page_size": 2}"#;
+    std::fs::write(&queries, [good.as_bytes(), b"\n{\"from_ts\": \"\xff\"}\n"].concat()).unwrap();
+    let ran = place.run(&log, &["page", "keyset", "--queries", queries.to_str().unwrap()]);
+    assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 1));
+    assert!(stderr(&ran).contains("line 2 of "), "{}", stderr(&ran));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let place = Place::new();
+    let queries = place.path("queries.jsonl");
+    let wanted = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 3, "page_size": 50}"#;
+    std::fs::write(&queries, format!("{wanted}\n").repeat(500)).unwrap();
+    let args = ["page", "native-keyset", "--queries", queries.to_str().unwrap()];
+    for (args, first) in [(&args[..], "{\"query\""), (&["verify", "--requests", "5", "native-keyset"], "")] {
+        let mut command = place.keyhole();
+        command.arg("--data").arg(data()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut pipe = child.stdout.take().unwrap();
+        if !first.is_empty() {
+            BufReader::new(&mut pipe).read_line(&mut line).unwrap();
+        }
+        assert!(line.starts_with(first), "{line}");
+        drop(pipe);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!((code(&ended), stderr(&ended)), (0, String::new()), "{args:?}");
+    }
+}

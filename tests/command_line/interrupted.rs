@@ -1,0 +1,95 @@
+//! Ctrl-C: exit code 130, and nothing temporary is left.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Place, code, stderr, stdout};
+
+/// Generous: what is waited for takes a few seconds on a machine with nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[test]
+fn an_interrupted_proof_ends_with_130_and_leaves_no_temporary_folder() {
+    for to_the_group in [false, true] {
+        let place = Place::new();
+        let temporary = place.path("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        let child = proof(&place, &temporary, to_the_group);
+        // The copy that is appended to is the one thing that could be left behind.
+        let began = Instant::now();
+        while entries(&temporary) == 0 {
+            assert!(began.elapsed() < PATIENCE, "no copy was made");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        interrupt(&child, to_the_group);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(code(&ended), 130, "{}", stderr(&ended));
+        assert_eq!(stderr(&ended), "keyhole: interrupted\n");
+        assert_eq!(stdout(&ended), "");
+        assert_eq!(entries(&temporary), 0, "the copy was left behind");
+    }
+}
+
+#[test]
+fn a_proof_that_is_not_interrupted_leaves_no_temporary_folder_either() {
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let ended = proof(&place, &temporary, false).wait_with_output().unwrap();
+    assert_eq!(code(&ended), 0, "{}", stderr(&ended));
+    assert_eq!(entries(&temporary), 0);
+}
+
+#[test]
+fn an_interrupted_conversation_ends_at_once_although_it_waits_for_a_request() {
+    let place = Place::new();
+    let log = place.small_data(100);
+    let mut command = place.keyhole();
+    command.arg("--data").arg(&log).args(["page", "keyset", "--queries", "-"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take();
+    // It has begun once it has made its key.
+    let began = Instant::now();
+    while !place.path("state/cursor.key").exists() {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let interrupted = Instant::now();
+    interrupt(&child, false);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(code(&ended), 130, "{}", stderr(&ended));
+    assert!(interrupted.elapsed() < Duration::from_secs(8), "{:?}", interrupted.elapsed());
+    drop(stdin);
+}
+
+fn proof(place: &Place, temporary: &Path, group: bool) -> Child {
+    use std::os::unix::process::CommandExt;
+    let log = if place.path("small").exists() { place.path("small") } else { place.small_data(3_000) };
+    let mut command = place.keyhole();
+    command.arg("--data").arg(log).args([
+        "verify",
+        "keyset",
+        "--reference",
+        "native-keyset",
+        "--requests",
+        "5",
+    ]);
+    if group {
+        command.process_group(0);
+    }
+    command.env("TMPDIR", temporary).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// As the terminal does: to the whole group of processes, or to the one that is named.
+fn interrupt(child: &Child, group: bool) {
+    let target = if group { format!("-{}", child.id()) } else { child.id().to_string() };
+    let sent = Command::new("kill").args(["-INT", "--", &target]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn entries(folder: &Path) -> usize {
+    folder.read_dir().unwrap().count()
+}

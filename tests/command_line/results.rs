@@ -1,0 +1,114 @@
+//! Where results go, and what the program says of itself.
+
+use serde_json::Value;
+
+use crate::support::answers::Answer;
+use crate::support::foreign::log_with_ties;
+use crate::support::{Place, code, stderr, stdout};
+
+#[test]
+fn out_names_a_file_and_leaves_standard_output_alone() {
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    let file = place.path("results");
+    let out = file.to_str().unwrap();
+    for args in [
+        &["page", "native-keyset", "--page-size", "3"][..],
+        &["verify", "native-keyset", "--requests", "3", "--json"],
+        &["bench", "native-keyset", "--requests", "3", "--warmup", "1", "--rounds", "1", "--json"],
+        &["inspect", "keyset", "--json"],
+        &["--version", "--json"],
+    ] {
+        let ran = place.run(&log, &[args, &["--out", out]].concat());
+        assert_eq!((code(&ran), stdout(&ran), stderr(&ran)), (0, String::new(), String::new()), "{args:?}");
+        let written = std::fs::read_to_string(&file).unwrap();
+        serde_json::from_str::<Value>(&written)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {written}"));
+    }
+    let answer = place.run(&log, &["page", "native-keyset", "--page-size", "3", "--out", out]);
+    assert_eq!(code(&answer), 0);
+    assert_eq!(Answer::read(std::fs::read_to_string(&file).unwrap().trim_end()).ids.len(), 3);
+
+    let nowhere = place.path("nowhere/results");
+    let ran = place.run(&log, &["page", "native-keyset", "--out", nowhere.to_str().unwrap()]);
+    assert_eq!(code(&ran), 2);
+    assert!(stderr(&ran).contains("nowhere/results"), "{}", stderr(&ran));
+}
+
+#[test]
+fn the_version_tells_what_the_program_is_made_of() {
+    let place = Place::new();
+    let json = place.keyhole().args(["--version", "--json"]).output().unwrap();
+    assert_eq!((code(&json), stderr(&json)), (0, String::new()));
+    let versions: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    let names: Vec<&String> = versions.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["keyhole", "keyhole:strategy", "sqlite", "wasmtime"]);
+    let plain = place.keyhole().arg("-V").output().unwrap();
+    assert_eq!(code(&plain), 0);
+    let said = stdout(&plain);
+    assert!(said.starts_with(&format!("keyhole {}\n", versions["keyhole"].as_str().unwrap())), "{said}");
+    for name in ["wasmtime", "sqlite", "keyhole:strategy"] {
+        assert!(said.contains(&format!("{name} {}\n", versions[name].as_str().unwrap())), "{said}");
+    }
+}
+
+#[test]
+fn the_help_is_what_it_was_agreed_to_be() {
+    let place = Place::new();
+    let mut command = place.keyhole();
+    for variable in ["KEYHOLE_STATE", "KEYHOLE_CACHE", "COLUMNS"] {
+        command.env_remove(variable);
+    }
+    let help = command.arg("--help").output().unwrap();
+    assert_eq!((code(&help), stderr(&help)), (0, String::new()));
+    insta::assert_snapshot!("help", stdout(&help));
+}
+
+#[test]
+fn every_verb_explains_itself() {
+    let place = Place::new();
+    for verb in ["demo", "page", "inspect", "verify", "bench", "seed"] {
+        let help = place.keyhole().args([verb, "--help"]).output().unwrap();
+        assert_eq!(code(&help), 0);
+        assert!(stdout(&help).contains(&format!("Usage: keyhole {verb}")), "{verb}");
+    }
+}
+
+#[test]
+fn the_folders_come_from_the_environment_and_keep_to_themselves() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    let ran = place.keyhole().env("KEYHOLE_DATA", &log).args(["page", "keyset", "--page-size", "1"]).output();
+    let ran = ran.unwrap();
+    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+    for folder in ["state", "cache"] {
+        let mode = place.path(folder).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder} holds copies of log data, or keys");
+    }
+    let key = place.path("state/cursor.key").metadata().unwrap().permissions().mode();
+    assert_eq!(key & 0o777, 0o600);
+}
+
+#[test]
+fn the_ledger_tells_what_a_request_did() {
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    let json = place.run(&log, &["page", "keyset", "--page-size", "5", "--ledger", "--json"]);
+    assert_eq!(code(&json), 0, "{}", stderr(&json));
+    let page: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    let ledger = &page["ledger"];
+    assert_eq!((&ledger["high_water"], &ledger["covered"]), (&2000.into(), &2000.into()), "{ledger}");
+    assert_eq!(ledger["proved"], true);
+    assert_eq!(ledger["payload_reads"], 5);
+    let statements = ledger["statements"].as_array().unwrap();
+    assert!(!statements.is_empty());
+    assert!(statements.iter().all(|statement| !statement["plan"].as_array().unwrap().is_empty()), "{ledger}");
+    assert!(!ledger.to_string().contains("OFFSET"), "keyset never skips: {ledger}");
+
+    let plain = place.run(&log, &["page", "baseline", "--page-size", "5", "--ledger"]);
+    let said = stdout(&plain);
+    for words in ["OFFSET", "plan: ", "payloads.read: 5 times", "proved complete"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+}
