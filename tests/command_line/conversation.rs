@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::answers::Answer;
 use crate::support::foreign::log_with_ties;
-use crate::support::{Place, code, data, stderr, stdout};
+use crate::support::{Place, code, stderr, stdout};
 
 /// Longer than any answer takes, so that a conversation that stalls fails and does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,7 +107,7 @@ fn a_line_that_is_not_utf8_is_a_bad_line_too() {
     std::fs::write(&queries, [good.as_bytes(), b"\n{\"from_ts\": \"\xff\"}\n"].concat()).unwrap();
     let ran = place.run(&log, &["page", "keyset", "--queries", queries.to_str().unwrap()]);
     assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 1));
-    assert!(stderr(&ran).contains("line 2 of "), "{}", stderr(&ran));
+    assert!(stderr(&ran).contains("line 2"), "{}", stderr(&ran));
 }
 
 #[test]
@@ -116,10 +116,11 @@ fn a_closed_pipe_ends_quietly() {
     let queries = place.path("queries.jsonl");
     let wanted = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 3, "page_size": 50}"#;
     std::fs::write(&queries, format!("{wanted}\n").repeat(500)).unwrap();
+    let log = log_with_ties(&place);
     let args = ["page", "native-keyset", "--queries", queries.to_str().unwrap()];
     for (args, first) in [(&args[..], "{\"query\""), (&["verify", "--requests", "5", "native-keyset"], "")] {
         let mut command = place.keyhole();
-        command.arg("--data").arg(data()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("--data").arg(&log).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         let mut pipe = child.stdout.take().unwrap();

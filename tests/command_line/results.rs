@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::answers::Answer;
 use crate::support::foreign::log_with_ties;
+use crate::support::snapshots::assert_snapshot;
 use crate::support::{Place, code, stderr, stdout};
 
 #[test]
@@ -15,7 +16,7 @@ fn out_names_a_file_and_leaves_standard_output_alone() {
     for args in [
         &["page", "native-keyset", "--page-size", "3"][..],
         &["verify", "native-keyset", "--requests", "3", "--json"],
-        &["bench", "native-keyset", "--requests", "3", "--warmup", "1", "--rounds", "1", "--json"],
+        &["bench", "native-keyset", "--requests", "3", "--warmup", "1", "--rounds", "1", "--json", "--quiet"],
         &["inspect", "keyset", "--json"],
         &["--version", "--json"],
     ] {
@@ -61,7 +62,7 @@ fn the_help_is_what_it_was_agreed_to_be() {
     }
     let help = command.arg("--help").output().unwrap();
     assert_eq!((code(&help), stderr(&help)), (0, String::new()));
-    insta::assert_snapshot!("help", stdout(&help));
+    assert_snapshot("help", &stdout(&help));
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub mod append;
 pub mod bench;
 pub mod demo;
 pub mod inspect;
+pub mod ledger;
 pub mod output;
 pub mod page;
 pub mod progress;

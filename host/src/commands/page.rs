@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use crate::cli::PageArgs;
-use crate::commands::Setup;
 use crate::commands::output::Output;
+use crate::commands::{Setup, ledger};
 use crate::error::Error;
-use crate::ledger::{Ledger, micros};
 use crate::page::{Cursors, Filter, Page, PageRequest, Pager, Position, parse, render};
 use crate::strategy::Worker;
 
@@ -18,13 +17,14 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
     let strategy = setup.strategy(&args.strategy)?;
     let mut worker = setup.worker(&strategy, setup.common.instances, &log)?;
     let mut output = setup.output()?;
-    let mut answer = Answer { args, cursors: &cursors, text: Vec::new(), output: &mut output };
+    let json = setup.common.json;
+    let mut answer = Answer { args, json, cursors: &cursors, text: Vec::new(), output: &mut output };
     let Some(path) = &args.queries else {
         let request = single(args, &cursors)?;
-        answer.give(&mut worker, &request, args.ledger && setup.common.json)?;
-        if args.ledger && !setup.common.json {
-            let ledger = worker.explained_ledger().map(readable).unwrap_or_default();
-            answer.output.write(ledger.as_bytes())?;
+        answer.give(&mut worker, &request, args.ledger && json)?;
+        if args.ledger && !json {
+            let ledger = worker.explained().map(|(ledger, limits)| ledger::readable(ledger, limits));
+            answer.output.write(ledger.unwrap_or_default().as_bytes())?;
         }
         output.flush()?;
         return Ok(0);
@@ -36,7 +36,7 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
     };
     for (line, number) in lines.lines().zip(1u64..) {
         crate::interrupt::check()?;
-        let line = line.map_err(|source| Error::io(path, source))?;
+        let line = line.map_err(|source| Error::io(path, source).during(format!("line {number}")))?;
         if line.trim().is_empty() {
             continue;
         }
@@ -49,6 +49,7 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
 
 struct Answer<'a> {
     args: &'a PageArgs,
+    json: bool,
     cursors: &'a Cursors,
     text: Vec<u8>,
     output: &'a mut Output,
@@ -62,18 +63,23 @@ impl Answer<'_> {
             Ok(page) => page,
             Err(error) => {
                 if self.args.ledger
-                    && let Some(ledger) = worker.explained_ledger()
+                    && let Some((ledger, limits)) = worker.explained()
                 {
-                    eprint!("{}", readable(ledger));
+                    if self.json {
+                        eprintln!("{}", serde_json::json!({"ledger": ledger::json(ledger, limits)}));
+                    } else {
+                        eprint!("{}", ledger::readable(ledger, limits));
+                    }
                 }
                 return Err(error);
             }
         };
         self.text.clear();
         render::render(&page, next(&page, self.cursors).as_deref(), &mut self.text);
-        if with_ledger && let Some(ledger) = worker.explained_ledger() {
+        if with_ledger && let Some((ledger, limits)) = worker.explained() {
             self.text.pop();
-            self.text.extend_from_slice(format!(", \"ledger\": {}}}", as_json(ledger)).as_bytes());
+            let ledger = ledger::json(ledger, limits);
+            self.text.extend_from_slice(format!(", \"ledger\": {ledger}}}").as_bytes());
         }
         self.text.push(b'\n');
         self.output.write(&self.text)?;
@@ -102,90 +108,4 @@ fn single(args: &PageArgs, cursors: &Cursors) -> Result<PageRequest, Error> {
         None => (Position::Page(args.page.unwrap_or(1)), None),
     };
     Ok(PageRequest { filter, position, page_size: args.page_size, up_to })
-}
-
-fn as_json(ledger: &Ledger) -> serde_json::Value {
-    let calls: serde_json::Map<String, serde_json::Value> = ledger
-        .calls()
-        .map(|(name, count, time)| (name.to_owned(), serde_json::json!({"count": count, "us": micros(time)})))
-        .collect();
-    let phases = &ledger.phases;
-    serde_json::json!({
-        "high_water": ledger.high_water, "covered": ledger.covered, "proved": ledger.proved,
-        "statements": ledger.statements().collect::<Vec<_>>(), "other_runs": ledger.other_runs,
-        "calls": calls, "rows": ledger.rows, "handles": ledger.handles,
-        "payload_reads": ledger.payload_reads, "payload_bytes": ledger.payload_bytes,
-        "boundary_bytes": ledger.boundary_bytes, "memory": ledger.memory,
-        "denied": ledger.denied,
-        "denials": ledger.denials().map(|(rule, object)| serde_json::json!({"rule": rule, "object": object})).collect::<Vec<_>>(),
-        "notes": ledger.notes(),
-        "us": {
-            "snapshot": micros(phases.snapshot), "instantiate": micros(phases.instantiate),
-            "strategy": micros(phases.strategy), "host_calls": micros(phases.host_calls),
-            "check": micros(phases.check), "log_lock": micros(phases.log_lock), "payloads": micros(phases.payloads),
-        },
-    })
-}
-
-fn readable(ledger: &Ledger) -> String {
-    use std::fmt::Write;
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let mut line = |words: String| {
-        let _ = writeln!(text, "{words}");
-    };
-    line("\nledger".to_owned());
-    let covered = ledger.covered.map_or(String::new(), |covered| format!(", scratch covers {covered}"));
-    line(format!("  snapshot   events up to {}{covered}", ledger.high_water));
-    let proved = if ledger.proved {
-        "proved complete between its ends"
-    } else {
-        "not proved complete: its span is long"
-    };
-    line(format!("  page       {proved}"));
-    for statement in ledger.statements() {
-        line(format!("  statement  {}", statement.sql));
-        line(format!(
-            "             {} runs, {} rows, {} steps, {} full-scan steps, {} sorts, {} automatic indexes",
-            statement.runs,
-            statement.rows,
-            statement.vm_steps,
-            statement.full_scan_steps,
-            statement.sorts,
-            statement.automatic_indexes
-        ));
-        for step in &statement.plan {
-            line(format!("             plan: {step}"));
-        }
-    }
-    for (name, count, time) in ledger.calls() {
-        line(format!("  call       {name}: {count} times, {:.1} us", micros(time)));
-    }
-    line(format!(
-        "  used       {} rows, {} handles, {} payloads of {} bytes, {} bytes into the strategy, {} bytes of memory",
-        ledger.rows,
-        ledger.handles,
-        ledger.payload_reads,
-        ledger.payload_bytes,
-        ledger.boundary_bytes,
-        ledger.memory
-    ));
-    for (rule, object) in ledger.denials() {
-        line(format!("  denied     {rule}: {object}"));
-    }
-    if !ledger.notes().is_empty() {
-        line(format!("  note       {}", ledger.notes()));
-    }
-    let phases = &ledger.phases;
-    line(format!(
-        "  time       snapshot {:.1}, instance {:.1}, strategy {:.1} (host calls {:.1}), check {:.1}, payloads {:.1} us; log locked {:.1} us",
-        micros(phases.snapshot),
-        micros(phases.instantiate),
-        micros(phases.strategy),
-        micros(phases.host_calls),
-        micros(phases.check),
-        micros(phases.payloads),
-        micros(phases.log_lock)
-    ));
-    text
 }

@@ -157,7 +157,7 @@ fn read_queries(path: &std::path::Path) -> Result<Vec<crate::page::PageRequest>,
     };
     let mut requests = Vec::new();
     for (line, number) in lines.lines().zip(1u64..) {
-        let line = line.map_err(|source| Error::io(path, source))?;
+        let line = line.map_err(|source| Error::io(path, source).during(format!("line {number}")))?;
         if !line.trim().is_empty() {
             let request = parse::request(&line, None)
                 .map_err(|error| error.during(format!("line {number} of {}", path.display())))?;

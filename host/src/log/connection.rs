@@ -156,7 +156,7 @@ pub fn patiently<T>(
 pub fn check_schema(log: &Log) -> Result<(), Error> {
     let gate = Gate::new(&[]);
     let budget = Arc::new(Budget::default());
-    let wait = crate::limits::Limits::default().busy_wait;
+    let wait = crate::limits::HOST_WAIT;
     let connection = patiently(wait, || open(Use::Log(log), &gate, &budget))?;
     let bad = |what: String| Error::BadLog { path: log.database.clone(), what };
     patiently(wait, || {

@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::HOST_WAIT;
 use crate::log::budget::Budget;
 use crate::log::connection::{self, COLUMNS, Use, classify, patiently};
 use crate::log::gate::Gate;
@@ -33,7 +33,7 @@ pub struct Feeder {
 impl Feeder {
     /// Opens the log.
     pub fn open(log: &Log) -> Result<Self, Error> {
-        let wait = Limits::default().busy_wait;
+        let wait = HOST_WAIT;
         let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
         loop {
             crate::interrupt::check()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::HOST_WAIT;
 use crate::log::Log;
 use crate::log::budget::Budget;
 use crate::log::connection::{self, Use, classify, patiently};
@@ -45,7 +45,7 @@ impl Profile {
     /// columns of the first event.
     pub fn of(log: &Log, recognise: impl Fn(&FirstRow) -> Option<i64>) -> Result<Self, Error> {
         let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
-        let wait = Limits::default().busy_wait;
+        let wait = HOST_WAIT;
         let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
         let mut tally = Tally::default();
         let mut after = None;

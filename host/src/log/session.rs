@@ -153,8 +153,11 @@ impl Session {
         {
             return Err(Error::ScratchUnfit { why: "its file was replaced".to_owned() });
         }
+        // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
+        self.budget.disarm();
         let wait = self.limits.busy_wait;
         let pinned = patiently(wait, || self.pin());
+        self.budget.arm(&self.limits);
         match pinned {
             Ok((high_water, covered)) => {
                 self.high_water = high_water;

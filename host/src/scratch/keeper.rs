@@ -126,16 +126,23 @@ impl Keeper {
         }
     }
 
-    pub(super) fn drop_if_unsound(&self) -> Result<(), Error> {
+    /// Fills it anew if it does not fit the log or is damaged. Whether that was so.
+    pub(super) fn mend(&self) -> Result<bool, Error> {
         let _lock = self.lock()?;
+        let feeder = Feeder::open(&self.log)?;
+        if self.fits(&feeder)? && self.is_sound() {
+            return Ok(false);
+        }
+        self.drop_files()?;
+        self.fill(&feeder).map(|()| true)
+    }
+
+    fn is_sound(&self) -> bool {
         let verdict = |session: Box<Session>| {
             let check = "PRAGMA scratch.quick_check(1)";
             session.connection().query_row(check, [], |row| row.get::<_, String>(0)).map_err(Error::from)
         };
-        match self.session(&self.path).and_then(verdict) {
-            Ok(verdict) if verdict == "ok" => Ok(()),
-            _ => self.drop_files(),
-        }
+        self.session(&self.path).and_then(verdict).is_ok_and(|verdict| verdict == "ok")
     }
 
     fn drop_files(&self) -> Result<(), Error> {

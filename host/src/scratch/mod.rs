@@ -72,10 +72,10 @@ impl Scratch {
         self.keeper.bring_up(Effort::ToTheEnd)
     }
 
-    /// Looks whether the database itself is sound, after a reader stumbled, and fills it anew if not.
-    pub fn check_sound(&self) -> Result<(), Error> {
-        self.keeper.drop_if_unsound()?;
-        self.ensure_filled()
+    /// Looks closely, after a page failed in a way that a scratch which is damaged, or does not fit the
+    /// log, would explain. True if it was that, and is filled anew.
+    pub fn mend(&self) -> Result<bool, Error> {
+        self.keeper.mend()
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::log::Log;
 use crate::log::session::Session;
 use crate::native;
@@ -56,15 +57,16 @@ impl Worker {
         self.session.as_ref().map(|session| &session.ledger)
     }
 
-    /// The same, with SQLite's plan for each of the strategy's statements.
-    pub fn explained_ledger(&mut self) -> Option<&Ledger> {
+    /// What the last request did, with SQLite's plan for each of the strategy's statements, and the
+    /// limits that were in effect.
+    pub fn explained(&mut self) -> Option<(&Ledger, &Limits)> {
         let session = self.session.as_mut()?;
         let texts: Vec<String> = session.ledger.statements().map(|statement| statement.sql.clone()).collect();
         let plans: Vec<Vec<String>> = texts.iter().map(|sql| session.explain(sql)).collect();
         for (statement, plan) in session.ledger.statements_mut().zip(plans) {
             statement.plan = plan;
         }
-        Some(&session.ledger)
+        Some((&session.ledger, session.limits()))
     }
 
     fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
@@ -161,6 +163,25 @@ impl Worker {
         (claims, session)
     }
 
+    /// A damaged scratch reads like a damaged log, and one that missed an event makes an honest
+    /// strategy look like a liar. True if it was that and is mended: then the page is tried again.
+    fn mends_scratch(&self, error: &Error) -> Result<bool, Error> {
+        let may_be_scratch = matches!(
+            error,
+            Error::BadLog { .. }
+                | Error::Sqlite(_)
+                | Error::Sql { .. }
+                | Error::Lied { .. }
+                | Error::GaveUp { .. }
+                | Error::Trapped { .. }
+                | Error::UnknownEvent { .. }
+        );
+        match &self.scratch {
+            Some(scratch) if may_be_scratch => scratch.mend(),
+            _ => Ok(false),
+        }
+    }
+
     fn open(&mut self) -> Result<Box<Session>, Error> {
         // Handles of an earlier session could look like ones of the new.
         self.warm = None;
@@ -206,22 +227,18 @@ impl Pager for Worker {
                 Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
                     self.session = None;
                 }
-                // A damaged scratch reads like a damaged log. If it is the log, the next try says so.
-                Err(Error::BadLog { .. } | Error::Sqlite(_))
-                    if reopened < REOPENS && self.scratch.is_some() =>
-                {
-                    self.session = None;
-                    if let Some(scratch) = &self.scratch {
-                        scratch.check_sound()?;
-                    }
-                }
                 Ok(page) => {
                     if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
                         scratch.saw(ledger.high_water, ledger.covered);
                     }
                     return Ok(page);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if reopened == REOPENS || !self.mends_scratch(&error)? {
+                        return Err(error);
+                    }
+                    self.session = None;
+                }
             }
             reopened += 1;
         }
