@@ -1,4 +1,10 @@
 //! The integration tests: real files, real processes, the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on ends there"
+)]
 
 mod command_line;
 mod contract;

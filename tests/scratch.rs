@@ -190,7 +190,7 @@ fn late_arrivals_with_small_ids_are_noticed_at_the_next_refresh() {
         let mut conversation = Conversation::start(&place, &data, strategy);
         conversation.ask(&whole_log(1, 50));
         writer.carry_out("insert 3200 1767052801");
-        writer.carry_out("insert -7 1766500000");
+        writer.carry_out("insert 3100 1766500000");
         writer.append(1_100);
         let model = Model::of(&data);
         let right = (0..500).any(|_| {

@@ -12,7 +12,7 @@ use crate::support::foreign::log_with_ties;
 use crate::support::{Place, code, stderr, stdout};
 
 /// Longer than any answer takes, so that a conversation that stalls fails and does not hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn converse(place: &Place, args: &[&str]) -> (Child, Receiver<String>) {
     let mut command = place.keyhole();

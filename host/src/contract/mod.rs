@@ -1,5 +1,6 @@
 //! The paging contract: its data set, written anew by anyone, and the streams of page requests.
 
+pub mod copy;
 pub mod dataset;
 pub mod edges;
 pub mod fingerprint;

@@ -4,7 +4,6 @@
 
 pub mod budget;
 pub mod connection;
-pub mod copy;
 pub mod digest;
 pub mod feed;
 pub mod files;

@@ -15,7 +15,6 @@ use crate::log::gate::{Author, Gate};
 use crate::log::payload::PayloadFile;
 use crate::log::{Identity, Log};
 use crate::page::Span;
-use crate::scratch::disk;
 
 /// How every statement of the host's own begins, and no strategy's may.
 pub const HOST: &str = "/*keyhole*/";
@@ -89,11 +88,15 @@ impl Session {
     }
 
     /// Opens a session for refreshes of the scratch database at `path`, which may grow to `quota`
-    /// bytes.
-    pub fn for_refresh(path: PathBuf, columns: &[&str], quota: u64) -> Result<Self, Error> {
+    /// bytes; `used` measures how large it and what belongs to it have become.
+    pub fn for_refresh(
+        path: PathBuf,
+        columns: &[&str],
+        quota: u64,
+        used: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let (gate, budget) = (Gate::new(columns), Arc::new(Budget::default()));
-        let watched = path.clone();
-        budget.watch_disk(move || disk::used(&watched) > quota);
+        budget.watch_disk(move || used() > quota);
         let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
         let identity = Identity::of(&path)?;
         let limits = Limits::for_refresh();

@@ -101,13 +101,12 @@ impl Keeper {
 
     fn session(&self, path: &Path) -> Result<Box<Session>, Error> {
         let grants = &self.strategy.grants;
-        let mut session = Session::for_refresh(path.to_owned(), &grants.columns, grants.scratch_quota)?;
+        let watched = path.to_owned();
+        let used = move || disk::used(&watched);
+        let mut session = Session::for_refresh(path.to_owned(), &grants.columns, grants.scratch_quota, used)?;
         session.keep_notes(grants.notes);
         let connection = session.connection();
-        // Temporary files count, and must lie where they are counted. The setting is the process's.
-        let folder = self.folder.display().to_string().replace('\'', "''");
-        connection
-            .execute_batch(&format!("PRAGMA temp_store_directory='{folder}'; PRAGMA temp_store=FILE"))?;
+        disk::keep_temporary_files_beside(connection, &self.folder)?;
         connection.execute_batch(&format!(
             "PRAGMA scratch.max_page_count={}; PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
              CREATE TABLE feed.events ({})",

@@ -1,0 +1,140 @@
+"""Measures how long the live system's writer waits, for writer_waits.sh."""
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+KEYHOLE, DATA = sys.argv[1:]
+WRITER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "live_writer.py")
+ALLOWANCE_MS = 25.0
+NOW = 1767052800
+
+
+class Process:
+    """A child that answers each line that it is given."""
+
+    def __init__(self, *command):
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, line):
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+
+    def hear(self):
+        line = self.child.stdout.readline()
+        if not line:
+            sys.exit(f"{self.child.args} ended with {self.child.wait()}")
+        return json.loads(line)
+
+    def ask(self, line):
+        self.say(line)
+        return self.hear()
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.wait()
+
+
+class Writer(Process):
+    def __init__(self):
+        super().__init__(sys.executable, WRITER, DATA)
+        self.hear()
+
+    def append(self, events, per_commit, pause_ms):
+        """The waits of the commits, in milliseconds."""
+        self.say(f"append {events} {per_commit} {pause_ms}")
+        waits = []
+        while not (report := self.hear()).get("done"):
+            if "error" in report:
+                sys.exit(f"the writer failed: {report['error']}")
+            waits.append(report["wait_ms"])
+        return waits
+
+
+def contract_requests():
+    """The contract's query stream."""
+    draws = random.Random(1337)
+    while True:
+        actor = draws.choice([None, draws.randint(1, 2000)])
+        action = draws.choice([None, "UPDATE", "CREATE", "DELETE"])
+        page, size = draws.randint(1, 2000), draws.choice([10, 20, 50])
+        yield json.dumps({"from_ts": NOW - 7 * 86400, "to_ts": NOW, "actor_id": actor, "action": action,
+                          "page": page, "page_size": size})
+
+
+def reader(strategy):
+    return Process(KEYHOLE, "--quiet", "--data", DATA, "page", strategy, "--queries", "-")
+
+
+def beside(work):
+    """The waits of ten commits a second, five events each, while the work is done; how long it took."""
+    writer, waits, over = Writer(), [], threading.Event()
+
+    def write():
+        while not over.is_set():
+            waits.extend(writer.append(5, 5, 100))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    began = time.monotonic()
+    try:
+        work()
+    finally:
+        taken = time.monotonic() - began
+        over.set()
+        thread.join()
+        writer.end()
+    return waits, taken
+
+
+def pages_for(strategy, seconds, at_least=0):
+    process, requests, until, count = reader(strategy), contract_requests(), time.monotonic() + seconds, 0
+    while time.monotonic() < until or count < at_least:
+        process.ask(next(requests))
+        count += 1
+    process.end()
+
+
+def first_fill():
+    shutil.rmtree(os.environ["KEYHOLE_CACHE"], ignore_errors=True)
+    process = reader("keyset")
+    process.ask(next(contract_requests()))
+    process.end()
+
+
+def refresh():
+    """A conversation meets 1,100 uncovered events, and goes on while they are taken in."""
+    process, requests, late = reader("keyset"), contract_requests(), Writer()
+    process.ask(next(requests))
+    late.append(1100, 50, 0)
+    late.end()
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        process.ask(next(requests))
+    process.end()
+
+
+phases = [
+    ("no reader", lambda: time.sleep(15)),
+    ("native-baseline, OFFSET", lambda: pages_for("native-baseline", 40)),
+    ("keyset, first fill", first_fill),
+    ("keyset, refresh of 1,100", refresh),
+    ("keyset, pages", lambda: pages_for("keyset", 15)),
+]
+longest = {}
+print(f"{'beside':<26} {'commits':>8} {'median ms':>10} {'longest ms':>11} {'seconds':>8}")
+for name, work in phases:
+    waits, taken = beside(work)
+    longest[name] = max(waits)
+    print(f"{name:<26} {len(waits):>8} {statistics.median(waits):>10.2f} {max(waits):>11.2f} {taken:>8.1f}", flush=True)
+bound = longest["native-baseline, OFFSET"] + ALLOWANCE_MS
+over = [name for name in longest if name.startswith("keyset") and longest[name] > bound]
+for name in over:
+    print(f"beside {name} a commit waited longer than {bound:.1f} ms")
+sys.exit(1 if over else 0)
