@@ -21,5 +21,5 @@ trap 'rm -rf "$folder"' EXIT
 folder=$(cd "$folder" && pwd)
 
 export KEYHOLE_CACHE=$folder/cache KEYHOLE_STATE=$folder/state TMPDIR=$folder
-"$keyhole" --quiet seed --rows "$rows" --short-payloads --data "$folder/data"
+"$keyhole" --quiet seed --rows "$rows" --short-payloads --data "$folder/data" >/dev/null
 python3 "$here/writer_waits.py" "$keyhole" "$folder/data"

@@ -13,5 +13,7 @@ pub mod profile;
 pub mod rows;
 pub mod session;
 pub mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use files::{Identity, Log};
