@@ -69,6 +69,12 @@ pub enum Error {
     /// The log's writer held its lock for longer than the request may wait.
     #[error("the log's writer holds its lock")]
     Busy,
+    /// There is no log where one was looked for.
+    #[error("there is no log: {} does not exist", path.display())]
+    NoLog {
+        /// The database that was looked for.
+        path: PathBuf,
+    },
     /// The log cannot be opened or read as a log.
     #[error("{what}")]
     BadLog {
@@ -235,6 +241,7 @@ impl Error {
             Self::BadRequest { .. } => "bad-request",
             Self::BadCursor { .. } => "bad-cursor",
             Self::Busy => "busy",
+            Self::NoLog { .. } => "no-log",
             Self::BadLog { .. } => "bad-log",
             Self::LogNeedsRecovery { .. } => "log-needs-recovery",
             Self::LogReplaced { .. } => "log-replaced",
@@ -294,7 +301,8 @@ impl Error {
     /// Where it happened, if that is a file.
     pub fn place(&self) -> Option<&Path> {
         match self {
-            Self::BadLog { path, .. }
+            Self::NoLog { path }
+            | Self::BadLog { path, .. }
             | Self::LogNeedsRecovery { path }
             | Self::LogReplaced { path }
             | Self::Refused { path, .. }
@@ -308,6 +316,7 @@ impl Error {
     pub fn fix(&self) -> Option<&'static str> {
         Some(match self {
             Self::Busy => "send the request again; the writer's commit should be over by then",
+            Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
             Self::LogNeedsRecovery { .. } => {
                 "open the database once for writing, as its writer does when it starts, and try again"
             }

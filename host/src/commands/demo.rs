@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::bench;
 use crate::cli::{BenchArgs, DemoArgs, SeedArgs, VerifyArgs};
 use crate::commands::output::Output;
-use crate::commands::{Setup, bench as bench_verb, seed, verify as verify_verb};
+use crate::commands::verify::Comparison;
+use crate::commands::{Setup, bench as bench_verb, seed};
 use crate::contract::dataset::{self, ROWS, ROWS_DIGEST};
 use crate::contract::fingerprint::fingerprint;
 use crate::error::Error;
@@ -23,17 +24,14 @@ pub fn run(setup: &Setup, args: &DemoArgs) -> Result<u8, Error> {
     let mut output = setup.output()?;
     let (data, baseline) = (prepare(setup, &mut output)?, baseline(&mut output, setup.common.json)?);
     let log = setup.log()?;
-    let proof = verify_verb::prove(
-        setup,
-        &VerifyArgs {
-            strategy: "keyset".to_owned(),
-            reference: "baseline".to_owned(),
-            requests: args.requests,
-            queries: None,
-            seed: dataset::SEED,
-        },
-        &log,
-    )?;
+    let question = VerifyArgs {
+        strategy: "keyset".to_owned(),
+        reference: "baseline".to_owned(),
+        requests: args.requests,
+        queries: None,
+        seed: dataset::SEED,
+    };
+    let proof = Comparison::new(setup, &question).prove(&log)?;
     if !setup.common.json {
         output.line("\n3. The proof that nothing changes: keyset against baseline\n")?;
         output.write(verify::render(&proof).as_bytes())?;

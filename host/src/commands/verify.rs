@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::log::profile::Profile;
 use crate::page::parse;
+use crate::strategy::Instances;
 use crate::verify::sides::Sides;
 use crate::verify::verdict::StreamReport;
 use crate::verify::{Checker, Names, Report, live, render, walks};
@@ -28,15 +29,10 @@ const REQUESTS_A_BATCH: usize = 8;
 /// Runs the verb.
 pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
     let log = setup.log()?;
+    let comparison = Comparison::new(setup, args);
     let report = match &args.queries {
-        Some(path) => {
-            let requests = read_queries(path)?;
-            let stream = Stream { name: "queries", requests };
-            let total = Total::new(setup, stream.requests.len());
-            let report = check(setup, args, &log, &total, |checker| checker.verify(&[stream], &[]))?;
-            Report::of(names(args), report.streams)
-        }
-        None => prove(setup, args, &log)?,
+        Some(path) => comparison.over(&log, Stream { name: "queries", requests: read_queries(path)? })?,
+        None => comparison.prove(&log)?,
     };
     let mut output = setup.output()?;
     if setup.common.json {
@@ -48,87 +44,116 @@ pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
     Ok(u8::from(!report.equal))
 }
 
-/// All streams, walks, and pages taken while another process appends. Walks and streams run side by
-/// side: each has workers of its own.
-pub fn prove(setup: &Setup, args: &VerifyArgs, log: &Log) -> Result<Report, Error> {
-    let profile = setup.profile(log)?;
-    let streams = [
-        streams::contract(&profile, args.seed, args.requests),
-        streams::dense(&profile, args.seed, args.requests),
-        streams::edges(&profile, args.seed, args.requests),
-    ];
-    let walks = walks(&profile);
-    let requests: usize = streams.iter().map(|stream| stream.requests.len()).sum();
-    let lists: usize = walks.iter().map(|stream| stream.walks.len()).sum();
-    let total = Total::new(setup, requests + lists);
-    let (streamed, walked) = std::thread::scope(|scope| {
-        let walked = scope.spawn(|| check(setup, args, log, &total, |checker| checker.verify(&[], &walks)));
-        let streamed = check(setup, args, log, &total, |checker| checker.verify(&streams, &[]));
-        (streamed, walked.join())
-    });
-    let walked = walked.map_err(|_| Error::Engine("a thread of the comparison panicked".to_owned()))?;
-    let mut reports = streamed?.streams;
-    reports.extend(walked?.streams);
-    drop(total);
-    reports.push(appending(setup, args, log, &profile)?);
-    Ok(Report::of(names(args), reports))
+/// A strategy, its reference, and how they are run.
+pub struct Comparison<'a> {
+    setup: &'a Setup,
+    args: &'a VerifyArgs,
+    /// What else has to be said to repeat a request.
+    options: Vec<String>,
 }
 
-fn names(args: &VerifyArgs) -> Names<'_> {
-    Names { subject: &args.strategy, reference: &args.reference }
-}
-
-/// On a copy, since the log itself is never written to.
-fn appending(setup: &Setup, args: &VerifyArgs, log: &Log, profile: &Profile) -> Result<StreamReport, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("keyhole-verify-")
-        .tempdir()
-        .map_err(|source| Error::io(std::env::temp_dir(), source))?;
-    copy(log, folder.path(), COPIED)?;
-    let copied = Log::open(folder.path())?;
-    let on_copy = setup.profile(&copied)?;
-    let mut requests = streams::dense(&on_copy, args.seed, 100).requests;
-    requests.extend(streams::contract(profile, args.seed, 100).requests);
-    let edges = streams::edges(&on_copy, args.seed, 120).requests;
-    requests.extend(edges.into_iter().filter(|request| request.up_to.is_none()));
-    let total = Total::new(setup, requests.len());
-    let mut appender = Appender::start(folder.path())?;
-    let mut batches = 0;
-    check(setup, args, &copied, &total, |checker| {
-        live(checker, &requests, REQUESTS_A_BATCH, &mut || {
-            batches += 1;
-            appender.append(BATCH_EVENTS)?;
-            Ok(batches < BATCHES)
-        })
-    })
-}
-
-/// Runs a comparison with workers of its own.
-fn check<T>(
-    setup: &Setup,
-    args: &VerifyArgs,
-    log: &Log,
-    total: &Total,
-    run: impl FnOnce(&mut Checker<'_, '_>) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let (subject, reference) = (setup.strategy(&args.strategy)?, setup.strategy(&args.reference)?);
-    let mut subject = setup.worker(&subject, setup.common.instances, log)?;
-    let mut reference = setup.worker(&reference, setup.common.instances, log)?;
-    let mut before = (String::new(), 0);
-    let mut progress = |stream: &str, done: u64, _: u64| {
-        if before.0 != stream {
-            before = (stream.to_owned(), 0);
+impl<'a> Comparison<'a> {
+    /// Nothing is compared yet.
+    pub fn new(setup: &'a Setup, args: &'a VerifyArgs) -> Self {
+        let mut options = vec!["--data".to_owned(), setup.common.data.display().to_string()];
+        if setup.common.instances != Instances::Fresh {
+            options.extend(["--instances".to_owned(), setup.common.instances.to_string()]);
         }
-        total.add(done.saturating_sub(before.1));
-        before.1 = done;
-        crate::interrupt::check()
-    };
-    run(&mut Checker {
-        sides: Sides { subject: &mut subject, reference: &mut reference },
-        names: names(args),
-        count_on: false,
-        progress: &mut progress,
-    })
+        Self { setup, args, options }
+    }
+
+    /// All streams, walks, and pages taken while another process appends. Walks and streams run side
+    /// by side: each has workers of its own.
+    pub fn prove(&self, log: &Log) -> Result<Report, Error> {
+        let VerifyArgs { seed, requests, .. } = *self.args;
+        let profile = self.setup.profile(log)?;
+        let streams = [
+            streams::contract(&profile, seed, requests),
+            streams::dense(&profile, seed, requests),
+            streams::edges(&profile, seed, requests),
+        ];
+        let walks = walks(&profile);
+        let requests: usize = streams.iter().map(|stream| stream.requests.len()).sum();
+        let lists: usize = walks.iter().map(|stream| stream.walks.len()).sum();
+        let total = Total::new(self.setup, requests + lists);
+        let (streamed, walked) = std::thread::scope(|scope| {
+            let walked = scope.spawn(|| self.check(log, &total, |checker| checker.verify(&[], &walks)));
+            let streamed = self.check(log, &total, |checker| checker.verify(&streams, &[]));
+            (streamed, walked.join())
+        });
+        let walked = walked.map_err(|_| Error::Engine("a thread of the comparison panicked".to_owned()))?;
+        let mut reports = streamed?.streams;
+        reports.extend(walked?.streams);
+        drop(total);
+        reports.push(self.appending(log, &profile)?);
+        Ok(Report::of(self.names(), reports))
+    }
+
+    /// These requests only.
+    fn over(&self, log: &Log, stream: Stream) -> Result<Report, Error> {
+        let total = Total::new(self.setup, stream.requests.len());
+        self.check(log, &total, |checker| checker.verify(&[stream], &[]))
+    }
+
+    /// On a copy, since the log itself is never written to.
+    fn appending(&self, log: &Log, profile: &Profile) -> Result<StreamReport, Error> {
+        let seed = self.args.seed;
+        let folder = tempfile::Builder::new()
+            .prefix("keyhole-verify-")
+            .tempdir()
+            .map_err(|source| Error::io(std::env::temp_dir(), source))?;
+        copy(log, folder.path(), COPIED)?;
+        let copied = Log::open(folder.path())?;
+        let on_copy = self.setup.profile(&copied)?;
+        let mut requests = streams::dense(&on_copy, seed, 100).requests;
+        requests.extend(streams::contract(profile, seed, 100).requests);
+        let edges = streams::edges(&on_copy, seed, 120).requests;
+        requests.extend(edges.into_iter().filter(|request| request.up_to.is_none()));
+        let total = Total::new(self.setup, requests.len());
+        let mut appender = Appender::start(folder.path())?;
+        let mut batches = 0;
+        self.check(&copied, &total, |checker| {
+            live(checker, &requests, REQUESTS_A_BATCH, &mut || {
+                batches += 1;
+                appender.append(BATCH_EVENTS)?;
+                Ok(batches < BATCHES)
+            })
+        })
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names { subject: &self.args.strategy, reference: &self.args.reference, options: &self.options }
+    }
+
+    /// Runs a comparison with workers of its own.
+    fn check<T>(
+        &self,
+        log: &Log,
+        total: &Total,
+        run: impl FnOnce(&mut Checker<'_, '_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let worker = |name: &str| {
+            self.setup
+                .strategy(name)
+                .and_then(|strategy| self.setup.worker(&strategy, self.setup.common.instances, log))
+        };
+        let (mut subject, mut reference) = (worker(&self.args.strategy)?, worker(&self.args.reference)?);
+        let mut before = (String::new(), 0);
+        let mut progress = |stream: &str, done: u64, _: u64| {
+            if before.0 != stream {
+                before = (stream.to_owned(), 0);
+            }
+            total.add(done.saturating_sub(before.1));
+            before.1 = done;
+            crate::interrupt::check()
+        };
+        run(&mut Checker {
+            sides: Sides { subject: &mut subject, reference: &mut reference },
+            names: self.names(),
+            count_on: false,
+            progress: &mut progress,
+        })
+    }
 }
 
 /// How far all comparisons have come together.

@@ -43,7 +43,12 @@ pub struct Log {
 impl Log {
     /// Finds the log in a folder and checks that it has the contract's table and index.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let folder = folder.canonicalize().map_err(|source| Error::io(folder, source))?;
+        let absent = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::NoLog { path: folder.join("audit.db") },
+            _ => Error::io(folder, source),
+        };
+        let folder = folder.canonicalize().map_err(absent)?;
+        std::fs::metadata(folder.join("audit.db")).map_err(absent)?;
         let log = Self { database: folder.join("audit.db"), payloads: folder.join("payloads.jsonl") };
         for path in [&log.database, &log.payloads] {
             let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;

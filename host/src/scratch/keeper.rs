@@ -5,6 +5,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -22,6 +25,9 @@ use crate::strategy::{Code, Strategy};
 /// Slices after which a refresh that never says done is given up: a fill of a large log needs some
 /// hundreds.
 const MOST_SLICES: u32 = 100_000;
+
+/// How often a filling scratch is written to disk.
+const WRITEBACK: Duration = Duration::from_millis(100);
 
 /// What a slice says: how far the tables are, and whether that is all; and the session, unless a
 /// fault of the engine lost it.
@@ -173,7 +179,10 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
             fit::create(session.connection())?;
-            let session = self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?;
+            let session = {
+                let _writeback = Writeback::start(&draft)?;
+                self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?
+            };
             session.connection().execute_batch("PRAGMA scratch.journal_mode=WAL")?;
             drop(session);
             // A write-ahead log that a killed process left would be played into the new file.
@@ -285,6 +294,38 @@ impl Keeper {
                 }
                 Err((error, session)) => (Err(error), session),
             },
+        }
+    }
+}
+
+/// Has a growing file written to disk bit by bit. All at once at the end, the disk would be busy for
+/// so long that the log's writer waits for its own sync.
+struct Writeback {
+    over: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writeback {
+    fn start(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::io(path, source);
+        let file = File::open(path).map_err(failed)?;
+        let (over, ended) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("writeback".to_owned()).spawn(move || {
+            while ended.recv_timeout(WRITEBACK) == Err(RecvTimeoutError::Timeout) {
+                // Only a head start: the sync at the end is the one that counts, and reports errors.
+                let _ = file.sync_data();
+            }
+        });
+        Ok(Self { over, thread: Some(thread.map_err(failed)?) })
+    }
+}
+
+impl Drop for Writeback {
+    fn drop(&mut self) {
+        // Where the thread has ended, there is nobody to tell.
+        let _ = self.over.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

@@ -106,6 +106,8 @@ pub struct Names<'a> {
     pub subject: &'a str,
     /// The trusted one.
     pub reference: &'a str,
+    /// The options that the run had besides, a word each: repeating a request needs them too.
+    pub options: &'a [String],
 }
 
 impl Report {
@@ -193,12 +195,9 @@ pub fn rule_of_three(pages: u64) -> Option<f64> {
 
 fn repeat(names: Names<'_>, request: &PageRequest) -> String {
     let line = serde_json::to_string(request).unwrap_or_default();
-    format!(
-        "printf '%s\\n' {} | keyhole verify {} --reference {} --queries -",
-        quoted(&line),
-        word(names.subject),
-        word(names.reference)
-    )
+    let mut words = vec![word(names.subject), "--reference".to_owned(), word(names.reference)];
+    words.extend(names.options.iter().map(|option| word(option)));
+    format!("printf '%s\\n' {} | keyhole verify {} --queries -", quoted(&line), words.join(" "))
 }
 
 /// For a POSIX shell: a request may hold any text, a strategy's path too.

@@ -12,7 +12,7 @@ use super::*;
 use crate::log::profile::Profile;
 use crate::page::{Filter, PageRequest, Position};
 
-const NAMES: Names<'static> = Names { subject: "keyset", reference: "baseline" };
+const NAMES: Names<'static> = Names { subject: "keyset", reference: "baseline", options: &[] };
 
 /// Requests over pages that are mostly full, of every shape.
 fn requests(count: i64) -> Vec<PageRequest> {

@@ -26,7 +26,7 @@ equal: 62 pages, 61 of them non-empty, 183 events; under 3/61 = 4.9 % of such pa
 #[test]
 fn a_difference_is_printed_with_both_sides_and_how_to_repeat_it() {
     let log = log_of(40);
-    let names = Names { subject: "./it's new.wasm", reference: "baseline" };
+    let names = Names { subject: "./it's new.wasm", reference: "baseline", options: &[] };
     let mut subject = Fake::new(&log, Twist::EarlyEnd);
     let mut reference = Fake::new(&log, Twist::Not);
     let streams = stream(vec![everything(10)]);
