@@ -102,7 +102,7 @@ fn an_unreadable_log_is_named_with_what_is_wrong_with_it() {
     std::fs::write(empty.join("audit.db"), "").unwrap();
 
     for (log, error, words, file) in [
-        (place.path("nowhere"), "no-log", "there is no log", "nowhere"),
+        (place.path("nowhere"), "no-log", "there is no log", "nowhere/audit.db"),
         (no_payloads, "io", "No such file", "payloads.jsonl"),
         (text, "bad-log", "not a database", "audit.db"),
         (folder, "bad-log", "not a regular file", "audit.db"),

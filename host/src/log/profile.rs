@@ -36,7 +36,7 @@ pub struct Profile {
     pub actors: Vec<i64>,
     /// Distinct actions, ascending; at most 1,000 of them.
     pub actions: Vec<String>,
-    /// Some seconds that hold more than one event, at most 64 of them.
+    /// Some seconds that hold more than one event, at most 64 of them, among the oldest 20,000 events.
     pub ties: Vec<i64>,
 }
 
@@ -61,8 +61,8 @@ impl Profile {
         }
         let read = || -> rusqlite::Result<(Vec<i64>, Option<FirstRow>)> {
             let mut ties = connection.prepare(
-                "SELECT created_at FROM log.audit_events INDEXED BY idx_created_at GROUP BY created_at \
-                 HAVING count(*) > 1 LIMIT 64",
+                "SELECT created_at FROM (SELECT created_at FROM log.audit_events INDEXED BY idx_created_at \
+                 ORDER BY created_at LIMIT 20000) GROUP BY created_at HAVING count(*) > 1 LIMIT 64",
             )?;
             let ties = ties.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
             Ok((ties, first_row(&connection)?))

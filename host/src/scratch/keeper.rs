@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -18,7 +18,7 @@ use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
 use crate::scratch::fit::{self, Coverage};
-use crate::scratch::{Progress, disk};
+use crate::scratch::{Doubt, Progress, disk};
 use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Strategy};
 
@@ -28,6 +28,10 @@ const MOST_SLICES: u32 = 100_000;
 
 /// How often a filling scratch is written to disk.
 const WRITEBACK: Duration = Duration::from_millis(100);
+
+/// How soon a scratch is looked at again for damage: a look reads all of it, and a strategy that fails
+/// on every page must not have it read for every page.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a slice says: how far the tables are, and whether that is all; and the session, unless a
 /// fault of the engine lost it.
@@ -41,6 +45,8 @@ pub(super) struct Keeper {
     pub(super) folder: PathBuf,
     pub(super) path: PathBuf,
     pub(super) refreshing: AtomicBool,
+    /// When it was last looked at for damage.
+    pub(super) looked: Mutex<Option<Instant>>,
     pub(super) progress: Option<Progress>,
 }
 
@@ -131,8 +137,15 @@ impl Keeper {
         }
     }
 
-    /// Fills it anew if it does not fit the log or is damaged. Whether that was so.
-    pub(super) fn mend(&self) -> Result<bool, Error> {
+    /// Fills it anew if it does not fit the log or is damaged. Whether that was so; a doubt in an answer
+    /// is not looked into where that has just been done.
+    pub(super) fn mend(&self, doubt: Doubt) -> Result<bool, Error> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubt == Doubt::Answer && looked.is_some_and(|last| last.elapsed() < LOOK_AGAIN) {
+            return Ok(false);
+        }
+        *looked = Some(Instant::now());
+        drop(looked);
         let _lock = self.lock()?;
         let feeder = Feeder::open(&self.log)?;
         if self.fits(&feeder)? && self.is_sound() {
@@ -207,6 +220,10 @@ impl Keeper {
         let filling = stored.is_none();
         let mut coverage = stored.unwrap_or_default();
         let through = feeder.last()?.unwrap_or(0);
+        if let Some(first) = feeder.first()?.filter(|&first| first < 1) {
+            let what = format!("it holds event {first}: ids are numbered from 1, and 0 stands for none");
+            return Err(Error::BadLog { path: self.log.database.clone(), what });
+        }
         let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
         let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
         if !filling && (uncovered == 0 || !due) {
@@ -300,6 +317,8 @@ impl Keeper {
 
 /// Has a growing file written to disk bit by bit. All at once at the end, the disk would be busy for
 /// so long that the log's writer waits for its own sync.
+///
+/// Closing a file drops this process's SQLite locks on it; nobody else knows of a draft.
 struct Writeback {
     over: Sender<()>,
     thread: Option<JoinHandle<()>>,

@@ -22,6 +22,15 @@ use keeper::{Effort, Keeper};
 /// Told of the progress of a fill: events fed so far, and in all.
 pub type Progress = Box<dyn Fn(u64, u64) + Send + Sync>;
 
+/// Why scratch should be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A file could not be read as a database: no strategy can bring that about.
+    Damage,
+    /// An answer was wrong or none: more likely the strategy's own fault.
+    Answer,
+}
+
 /// One strategy's scratch for one log.
 pub struct Scratch {
     keeper: Arc<Keeper>,
@@ -47,6 +56,7 @@ impl Scratch {
             path: folder.join("scratch.db"),
             folder,
             refreshing: AtomicBool::new(false),
+            looked: Mutex::new(None),
             progress,
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
@@ -74,8 +84,8 @@ impl Scratch {
 
     /// Looks closely, after a page failed in a way that a scratch which is damaged, or does not fit the
     /// log, would explain. True if it was that, and is filled anew.
-    pub fn mend(&self) -> Result<bool, Error> {
-        self.keeper.mend()
+    pub fn mend(&self, doubt: Doubt) -> Result<bool, Error> {
+        self.keeper.mend(doubt)
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
