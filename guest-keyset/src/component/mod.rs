@@ -1,5 +1,6 @@
 //! The guest: the strategy's traits over the imports of the world `indexed-strategy`.
 
+mod arena;
 mod bindings;
 
 use std::panic;
