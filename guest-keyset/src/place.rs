@@ -3,7 +3,7 @@
 use crate::host::Reader;
 use crate::range::KeyRange;
 use crate::rank;
-use crate::request::{Key, PageRequest};
+use crate::request::{Filter, Key, PageRequest};
 use crate::series::Series;
 use crate::tail::{self, Ids};
 
@@ -40,8 +40,9 @@ pub(crate) fn find<R: Reader>(
     Ok(place.map(|place| Start { high: place.high, skip: skipped.saturating_sub(place.passed) }))
 }
 
-/// The same where hidden events lie between those that count: halves the interval in which the start
-/// must lie until what is left to skip is cheap. Each look counts the hidden events above a place.
+/// The same where hidden events lie between those that count. Narrows the interval in which the start
+/// must lie, in turn by how densely the rest of it is filled and by half, until what is left to skip
+/// is cheap: each look counts events by id, which is not.
 fn find_among_hidden<R: Reader>(
     reader: &mut R,
     request: &PageRequest<'_>,
@@ -54,28 +55,62 @@ fn find_among_hidden<R: Reader>(
     if skipped <= CHEAP_SKIP {
         return Ok(Some(start));
     }
-    let all = tail::count_matching(reader, hidden, &request.filter, range)?;
-    let (mut low, mut high) = (skipped, skipped.saturating_add(all));
-    if rank::seek(reader, series, range, high)?.is_none() {
+    let keys = rank::count_within(reader, series, range)?;
+    let visible = Visible { hidden, filter: &request.filter };
+    // How many keys lie above either end of the interval, and how many of them count.
+    let mut low = (0, 0);
+    let mut high = (keys, visible.above(reader, range, keys)?);
+    if skipped >= high.1 {
         return Ok(None);
     }
-    while start.skip > CHEAP_SKIP && low < high {
-        let target = low.midpoint(high);
+    let mut by_half = false;
+    while start.skip > CHEAP_SKIP && high.0 - low.0 > 1 {
+        let target = if by_half { low.0.midpoint(high.0) } else { between(low, high, skipped) };
+        by_half = !by_half;
         let Some(place) = rank::seek(reader, series, range, target)? else {
-            high = target;
+            high.0 = target;
             continue;
         };
-        let passed_hidden = match range.above(place.high) {
-            Some(passed) => tail::count_matching(reader, hidden, &request.filter, &passed)?,
+        let passed = match range.above(place.high) {
+            Some(passed) => visible.above(reader, &passed, place.passed)?,
             None => 0,
         };
-        match skipped.checked_sub(place.passed.saturating_sub(passed_hidden)) {
+        match skipped.checked_sub(passed) {
             Some(skip) => {
                 start = Start { high: place.high, skip };
-                low = target + 1;
+                low = (target, passed);
             }
-            None => high = target,
+            None => high = (target, passed),
         }
     }
     Ok(Some(start))
+}
+
+/// The rank inside the interval, ends excluded, at which somewhat fewer than `skipped` keys should
+/// count, were those that do spread evenly.
+fn between(low: (u64, u64), high: (u64, u64), skipped: u64) -> u64 {
+    let wanted = skipped.saturating_sub(CHEAP_SKIP / 2).saturating_sub(low.1);
+    let (ranks, counting) = (high.0 - low.0, high.1.saturating_sub(low.1).max(1));
+    let step = u128::from(wanted) * u128::from(ranks) / u128::from(counting);
+    low.0 + u64::try_from(step).unwrap_or(u64::MAX).clamp(1, ranks - 1)
+}
+
+/// The events of a series that exist for a request.
+struct Visible<'a> {
+    hidden: Ids,
+    filter: &'a Filter<'a>,
+}
+
+impl Visible<'_> {
+    /// How many there are in a range that holds `keys` of the series' keys. Counts whichever are fewer
+    /// by id, those that are hidden or those that are not.
+    fn above<R: Reader>(&self, reader: &mut R, range: &KeyRange, keys: u64) -> Result<u64, R::Error> {
+        let Ids { above: bound, up_to: covered } = self.hidden;
+        if bound < covered / 2 {
+            let shown = Ids { above: i64::MIN, up_to: bound };
+            return tail::count_matching(reader, shown, self.filter, range);
+        }
+        let hidden = tail::count_matching(reader, self.hidden, self.filter, range)?;
+        Ok(keys.saturating_sub(hidden))
+    }
 }

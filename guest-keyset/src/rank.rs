@@ -64,6 +64,19 @@ pub(crate) fn seek<R: Reader>(
     }))
 }
 
+/// How many keys of the series lie in the range.
+pub(crate) fn count_within<R: Reader>(
+    reader: &mut R,
+    series: &Series,
+    range: &KeyRange,
+) -> Result<u64, R::Error> {
+    let from_low = match range.low.before() {
+        Some(below) => count_above(reader, series, below)?,
+        None => series.n,
+    };
+    Ok(from_low.saturating_sub(count_above(reader, series, range.high)?))
+}
+
 /// How many keys of the series are greater than this one.
 fn count_above<R: Reader>(reader: &mut R, series: &Series, key: Key) -> Result<u64, R::Error> {
     let mut above = 0;
