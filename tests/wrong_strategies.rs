@@ -29,7 +29,8 @@ const SEEN_ON_PAGE: [(&str, &[&str]); 9] = [
 const SEEN_BY_COMPARISON: [&str; 3] = ["early-end", "next-page-instead", "stale-page"];
 
 /// Those that fail rather than lie, and the one that does neither.
-const OTHERS: [&str; 4] = ["handle-of-other-call", "honest", "spin-in-page", "trap-in-mid-page"];
+const OTHERS: [&str; 5] =
+    ["handle-of-other-call", "hold-the-log", "honest", "spin-in-page", "trap-in-mid-page"];
 
 macro_rules! verify_names {
     ($($test:ident $guest:literal,)*) => {
@@ -134,6 +135,15 @@ fn a_strategy_that_spins_is_cut_off_by_its_guest_time() {
     let error: Value = serde_json::from_str(&stderr(&ran)).unwrap();
     assert_eq!(error["code"], "budget");
     assert!(error["message"].as_str().unwrap().contains("guest_time"), "{error}");
+}
+
+#[test]
+fn a_strategy_that_passes_over_its_errors_does_not_keep_the_log_locked() {
+    let (place, log) = a_log();
+    let ran = place.run(&log, &["page", guest("hold-the-log").to_str().unwrap(), "--json"]);
+    assert_eq!((code(&ran), stdout(&ran)), (1, String::new()));
+    let error: Value = serde_json::from_str(&stderr(&ran)).unwrap();
+    assert!(error["message"].as_str().unwrap().contains("log_lock"), "{error}");
 }
 
 #[test]

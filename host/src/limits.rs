@@ -8,6 +8,14 @@ use wasmtime::ResourceLimiter;
 /// under 1 KiB, and 16 KiB cannot exhaust a host thread's stack.
 pub const SQL_BYTES: usize = 16 * 1024;
 
+/// Most bytes of one value or row in SQLite. A row of the log has some hundred; without a bound,
+/// `x || x` makes gigabytes in the host out of nothing.
+pub const VALUE_BYTES: usize = 1 << 20;
+
+/// Most bytes of a LIKE or GLOB pattern. One comparison is a single step, which nothing interrupts and
+/// which takes up to text times pattern: at this length, under 50 ms for the longest text.
+pub const PATTERN_BYTES: usize = 50;
+
 /// Most bytes of notes kept of one call.
 pub const NOTE_BYTES: usize = 1024;
 
@@ -145,7 +153,12 @@ impl GuestMemory {
         self.memory
     }
 
-    /// The limit that refused a growth, if one did.
+    /// Starts the next call: what an earlier one was refused is not its doing.
+    pub fn begin_call(&mut self) {
+        self.refused = None;
+    }
+
+    /// The limit that refused a growth in the running call, if one did.
     pub fn refused(&self) -> Option<&'static str> {
         self.refused
     }

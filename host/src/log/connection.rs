@@ -11,7 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
-use crate::limits::SQL_BYTES;
+use crate::limits::{PATTERN_BYTES, SQL_BYTES, VALUE_BYTES};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
 use crate::log::gate::{EVENTS, Gate};
@@ -64,6 +64,11 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
         connection.set_db_config(setting, value)?;
     }
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, i32::try_from(SQL_BYTES).unwrap_or(i32::MAX))?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(VALUE_BYTES).unwrap_or(i32::MAX))?;
+    connection.set_limit(
+        Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
+        i32::try_from(PATTERN_BYTES).unwrap_or(i32::MAX),
+    )?;
     connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 100)?;
     connection.set_limit(Limit::SQLITE_LIMIT_COLUMN, 100)?;
     connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;

@@ -5,6 +5,7 @@
 use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
 
 use crate::error::Error;
+use crate::limits::PROOF_ROWS;
 use crate::log::session::Session;
 use crate::page::answer::{Row, span_at};
 use crate::page::{Filter, Key, Page, Span};
@@ -77,6 +78,7 @@ impl Session {
     }
 
     /// Appends to the page every event of the range that matches, in order, but no more than `most`.
+    /// False if it gave up because too many events of the range's first second lie before the range.
     pub(crate) fn push_range(
         &self,
         range: Range,
@@ -84,7 +86,7 @@ impl Session {
         up_to: i64,
         most: usize,
         page: &mut Page,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let text = match (filter.actor_id, &filter.action) {
             (None, None) => BY_RANGE[0],
             (Some(_), None) => BY_RANGE[1],
@@ -92,7 +94,7 @@ impl Session {
             (Some(_), Some(_)) => BY_RANGE[3],
         };
         let mut statement = self.host(text)?;
-        let mut run = || -> rusqlite::Result<()> {
+        let mut run = || -> rusqlite::Result<bool> {
             statement.raw_bind_parameter(1, range.oldest.created_at)?;
             statement.raw_bind_parameter(2, range.newest.created_at)?;
             statement.raw_bind_parameter(3, up_to)?;
@@ -105,10 +107,15 @@ impl Session {
                 statement.raw_bind_parameter(place, action.as_str())?;
             }
             let mut rows = statement.raw_query();
+            let mut skipped = 0;
             while page.rows.len() < most {
                 let Some(row) = rows.next()? else { break };
                 let key = Key { created_at: row.get(1)?, id: row.get(0)? };
                 if key > range.newest {
+                    skipped += 1;
+                    if skipped > PROOF_ROWS {
+                        return Ok(false);
+                    }
                     continue;
                 }
                 if key < range.oldest {
@@ -116,7 +123,7 @@ impl Session {
                 }
                 push(row, page)?;
             }
-            Ok(())
+            Ok(true)
         };
         run().map_err(|error| self.classify(error))
     }
@@ -140,7 +147,9 @@ impl Session {
     /// Gives every row of the page its payload, in the page's own buffer. Payloads that the strategy
     /// has read in this call are not read again.
     pub(crate) fn fill_payloads(&mut self, page: &mut Page) -> Result<(), Error> {
-        let wanted: usize = page.rows.iter().filter_map(|row| usize::try_from(row.payload_len).ok()).sum();
+        // A file may claim any length.
+        let lengths = page.rows.iter().filter_map(|row| usize::try_from(row.payload_len).ok());
+        let wanted = lengths.fold(0, usize::saturating_add);
         let allowed = usize::try_from(self.limits.payload_bytes).unwrap_or(usize::MAX);
         self.payload_bytes.reserve(wanted.min(allowed).saturating_sub(self.payload_bytes.len()));
         for row in &mut page.rows {

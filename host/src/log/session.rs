@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -208,6 +208,11 @@ impl Session {
             self.ledger.phases.log_lock = locked.elapsed();
         }
         self.budget.unlock_log();
+    }
+
+    /// How long the log has been locked by now; nothing where it is not.
+    pub fn locked_for(&self) -> Duration {
+        self.locked.map_or(Duration::ZERO, |locked| locked.elapsed())
     }
 
     /// Ends the call: the budget no longer applies.

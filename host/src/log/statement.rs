@@ -5,7 +5,7 @@ use rusqlite::{ErrorCode, StatementStatus};
 
 use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
-use crate::limits::SQL_BYTES;
+use crate::limits::{SQL_BYTES, VALUE_BYTES};
 use crate::log::gate::Author;
 use crate::log::session::{HOST, Session};
 
@@ -113,16 +113,17 @@ impl Session {
                     what: format!("{} parameters given, but the statement takes {width}", params.len()),
                 });
             }
-            let mut changed = 0u64;
+            // The count of one run would be that of the statement before, for a CREATE or DROP.
+            let before = self.connection.total_changes();
             for group in 0..groups {
                 for (place, param) in params.iter().skip(group * width).take(width).enumerate() {
                     statement.raw_bind_parameter(place + 1, param)?;
                 }
-                changed += statement.raw_execute()? as u64;
+                statement.raw_execute()?;
                 measured.runs += 1;
             }
             measured.take(&statement);
-            Ok(changed)
+            Ok(self.connection.total_changes() - before)
         })();
         self.gate.admit(Author::Host);
         self.record(sql, &measured);
@@ -239,7 +240,9 @@ impl Session {
                 self.deny("statement", "more than one in a text")
             }
             Error::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::TooBig) => Error::Budget { limit: "value_bytes", allowed: RESULT_BYTES },
+                Some(ErrorCode::TooBig) => {
+                    Error::Budget { limit: "value_bytes", allowed: VALUE_BYTES as u64 }
+                }
                 Some(
                     ErrorCode::OperationInterrupted
                     | ErrorCode::DiskFull

@@ -26,8 +26,10 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
     let mut page = Page::empty(request.clone(), session.high_water());
     if let Some(range) = provable(session, request, claims)? {
         page.rows.reserve(claims.len());
-        session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)?;
-        if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) {
+        let whole =
+            session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)?;
+        let same = page.rows.iter().map(|row| row.id).eq(claims.iter().copied());
+        if whole && same && in_place(&page) {
             page.proved = true;
             return Ok(page);
         }
@@ -69,10 +71,10 @@ fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
     let oldest = if full { ends.map(|range| range.oldest) } else { Some(bottom(filter)) };
     let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(None) };
     let widest = Range { newest, oldest };
-    // Without actor and action every row of a full page's own range matches: nothing to count.
+    // Where every row matches, the reading ends by itself after one row more than was claimed.
     let all_match = filter.actor_id.is_none() && filter.action.is_none() && request.up_to.is_none();
-    if Some(widest) == ends && all_match {
-        return Ok(ends);
+    if all_match {
+        return Ok(Some(widest));
     }
     for range in [Some(widest), ends].into_iter().flatten() {
         if range.newest < range.oldest || session.count(range, PROOF_ROWS + 1)? <= PROOF_ROWS {
@@ -83,6 +85,20 @@ fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         }
     }
     Ok(None)
+}
+
+/// Whether events that are in order lie in the window, and after the cursor: the claims themselves may
+/// have set the range's ends.
+fn in_place(page: &Page) -> bool {
+    let filter = &page.request.filter;
+    let starts = page.events().next().is_none_or(|first| {
+        let after = match page.request.position {
+            Position::After(key) => first.key() < key,
+            Position::Page(_) => true,
+        };
+        after && first.created_at <= filter.to_ts
+    });
+    starts && page.last_key().is_none_or(|last| last.created_at >= filter.from_ts)
 }
 
 fn check_events(page: &Page) -> Result<(), Error> {
@@ -133,7 +149,8 @@ fn prove_again(session: &Session, request: &PageRequest, up_to: i64, page: &Page
     let claims: Vec<i64> = page.events().map(|event| event.id).collect();
     let Some(range) = provable(session, request, &claims)? else { return Ok(()) };
     let mut whole = Page::empty(request.clone(), page.high_water);
-    session.push_range(range, &request.filter, up_to, PROOF_ROWS as usize + 1, &mut whole)?;
+    let most = claims.len().max(PROOF_ROWS as usize) + 1;
+    session.push_range(range, &request.filter, up_to, most, &mut whole)?;
     let shown: HashSet<i64> = claims.iter().copied().collect();
     let Some(missing) = whole.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
     let early = page.last_key().is_none_or(|last| missing.key() < last);

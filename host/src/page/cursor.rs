@@ -7,6 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -124,6 +125,10 @@ impl Cursors {
     }
 }
 
+/// Drafts of this process. Each thread writes its own: one that is linked into place must not be
+/// written to afterwards.
+static DRAFTS: AtomicU32 = AtomicU32::new(0);
+
 /// Puts a new key in place, whole or not at all; another process may win the race.
 fn make_secret(path: &Path) -> Result<(), Error> {
     let mut secret = [0; SECRET];
@@ -131,7 +136,7 @@ fn make_secret(path: &Path) -> Result<(), Error> {
     let source =
         fs::File::open(random).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut secret));
     source.map_err(|source| Error::io(random, source))?;
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let draft = path.with_extension(format!("new-{}-{}", std::process::id(), DRAFTS.fetch_add(1, Relaxed)));
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(&secret)?;

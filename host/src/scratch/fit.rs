@@ -100,7 +100,8 @@ impl Coverage {
                 self.n.cast_signed(),
             ),
         )?;
-        let mut insert = scratch.prepare_cached("INSERT INTO scratch.keyhole_witness VALUES (?1, ?2, ?3)")?;
+        let mut insert =
+            scratch.prepare_cached("/*keyhole*/ INSERT INTO scratch.keyhole_witness VALUES (?1, ?2, ?3)")?;
         let random = (0..).zip(&self.witnesses);
         let recent = (WITNESSES..).zip(&self.recent);
         for (slot, &id) in random.chain(recent) {

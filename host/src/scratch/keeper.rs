@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,7 +17,7 @@ use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
 use crate::scratch::fit::{self, Coverage};
-use crate::scratch::{Doubt, Progress, disk};
+use crate::scratch::{Progress, disk};
 use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Strategy};
 
@@ -29,8 +28,8 @@ const MOST_SLICES: u32 = 100_000;
 /// How often a filling scratch is written to disk.
 const WRITEBACK: Duration = Duration::from_millis(100);
 
-/// How soon a scratch is looked at again for damage: a look reads all of it, and a strategy that fails
-/// on every page must not have it read for every page.
+/// How soon a sound scratch is looked at again for damage: a look reads all of it, and a strategy, or a
+/// log, that fails on every page must not have it read for every page.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a slice says: how far the tables are, and whether that is all; and the session, unless a
@@ -44,9 +43,8 @@ pub(super) struct Keeper {
     pub(super) log: Log,
     pub(super) folder: PathBuf,
     pub(super) path: PathBuf,
-    pub(super) refreshing: AtomicBool,
-    /// When it was last looked at for damage.
-    pub(super) looked: Mutex<Option<Instant>>,
+    /// When it was last looked at for damage and had none.
+    pub(super) sound: Mutex<Option<Instant>>,
     pub(super) progress: Option<Progress>,
 }
 
@@ -137,18 +135,17 @@ impl Keeper {
         }
     }
 
-    /// Fills it anew if it does not fit the log or is damaged. Whether that was so; a doubt in an answer
-    /// is not looked into where that has just been done.
-    pub(super) fn mend(&self, doubt: Doubt) -> Result<bool, Error> {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if doubt == Doubt::Answer && looked.is_some_and(|last| last.elapsed() < LOOK_AGAIN) {
+    /// Fills it anew if it does not fit the log or is damaged. Whether that was so; not looked into
+    /// where it has just been found sound.
+    pub(super) fn mend(&self) -> Result<bool, Error> {
+        let mut sound = self.sound.lock().unwrap_or_else(PoisonError::into_inner);
+        if sound.is_some_and(|last| last.elapsed() < LOOK_AGAIN) {
             return Ok(false);
         }
-        *looked = Some(Instant::now());
-        drop(looked);
         let _lock = self.lock()?;
         let feeder = Feeder::open(&self.log)?;
         if self.fits(&feeder)? && self.is_sound() {
+            *sound = Some(Instant::now());
             return Ok(false);
         }
         self.drop_files()?;
@@ -281,6 +278,11 @@ impl Keeper {
                 return Err(Error::GaveUp { what });
             }
             before = covered;
+            // SQLite may have rolled everything back after an error that the strategy passed over.
+            if session.connection().is_autocommit() {
+                let lost = Error::GaveUp { what: "it went on after its transaction was lost".to_owned() };
+                return Err(session.refused.take().unwrap_or(lost));
+            }
             if done {
                 coverage.store(session.connection(), &self.log, feeder)?;
             }

@@ -9,7 +9,6 @@ pub mod fit;
 mod keeper;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -21,15 +20,6 @@ use keeper::{Effort, Keeper};
 
 /// Told of the progress of a fill: events fed so far, and in all.
 pub type Progress = Box<dyn Fn(u64, u64) + Send + Sync>;
-
-/// Why scratch should be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// A file could not be read as a database: no strategy can bring that about.
-    Damage,
-    /// An answer was wrong or none: more likely the strategy's own fault.
-    Answer,
-}
 
 /// One strategy's scratch for one log.
 pub struct Scratch {
@@ -55,8 +45,7 @@ impl Scratch {
             log: log.clone(),
             path: folder.join("scratch.db"),
             folder,
-            refreshing: AtomicBool::new(false),
-            looked: Mutex::new(None),
+            sound: Mutex::new(None),
             progress,
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
@@ -84,30 +73,26 @@ impl Scratch {
 
     /// Looks closely, after a page failed in a way that a scratch which is damaged, or does not fit the
     /// log, would explain. True if it was that, and is filled anew.
-    pub fn mend(&self, doubt: Doubt) -> Result<bool, Error> {
-        self.keeper.mend(doubt)
+    pub fn mend(&self) -> Result<bool, Error> {
+        self.keeper.mend()
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
     pub fn saw(&self, high_water: i64, covered: Option<i64>) {
         let uncovered = high_water.saturating_sub(covered.unwrap_or(0)).unsigned_abs();
-        if uncovered < self.keeper.strategy.grants.refresh_after
-            || self.keeper.refreshing.swap(true, Ordering::AcqRel)
-        {
+        if uncovered < self.keeper.strategy.grants.refresh_after {
+            return;
+        }
+        let mut refresher = self.refresher.lock().unwrap_or_else(PoisonError::into_inner);
+        if refresher.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }
         let keeper = Arc::clone(&self.keeper);
         let spawned = std::thread::Builder::new().name("refresh".to_owned()).spawn(move || {
             // A failure shows in the pages, which go on reading a longer tail, and is met again there.
             let _ = keeper.bring_up(Effort::ToTheEnd);
-            keeper.refreshing.store(false, Ordering::Release);
         });
-        match spawned {
-            Ok(handle) => {
-                *self.refresher.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-            }
-            Err(_) => self.keeper.refreshing.store(false, Ordering::Release),
-        }
+        *refresher = spawned.ok();
     }
 }
 

@@ -4,10 +4,10 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Resource;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::bindings::{indexing, paging, types};
-use crate::engine::Engine;
+use crate::engine::{Engine, TICK};
 use crate::error::Error;
 use crate::limits::{COMPONENT_HANDLES, GuestMemory, HOST_CALL_BYTES, Limits};
 use crate::log::session::{MOST_CALLS, Session};
@@ -83,7 +83,10 @@ impl Instance {
             let guest_time = state.began.elapsed().saturating_sub(state.in_host);
             let Some(session) = &state.session else { return Ok(UpdateDeadline::Interrupt) };
             let limits = session.limits();
+            // A statement is cut when the lock's time is up; this is for a strategy that goes on all
+            // the same, by host calls that run none. The tick more keeps the two apart.
             let over = guest_time >= limits.guest_time
+                || session.locked_for() >= limits.log_lock + TICK
                 || state.began.elapsed() >= limits.wall_time
                 || crate::interrupt::requested();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
@@ -111,6 +114,7 @@ impl Instance {
         state.session = Some(session);
         state.began = Instant::now();
         state.in_host = Duration::ZERO;
+        state.memory.begin_call();
         self.store.set_epoch_deadline(1);
     }
 
@@ -185,12 +189,17 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
         let allowed = if limit == "memory" { limits.memory } else { limits.table_elements };
         return Error::Budget { limit, allowed };
     }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Error::Engine(one_line(error));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) if crate::interrupt::requested() => Error::Interrupted,
         Some(Trap::Interrupt) => {
             let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time
             {
                 ("guest_time", limits.guest_time)
+            } else if state.session.as_ref().is_some_and(|session| session.locked_for() >= limits.log_lock) {
+                ("log_lock", limits.log_lock)
             } else {
                 ("wall_time", limits.wall_time)
             };

@@ -11,7 +11,7 @@ use crate::log::Log;
 use crate::log::session::Session;
 use crate::native;
 use crate::page::{Page, PageRequest, Pager, check};
-use crate::scratch::{Doubt, Scratch};
+use crate::scratch::Scratch;
 use crate::strategy::instance::{Instance, Instances};
 use crate::strategy::{Code, Compiled, Strategy};
 
@@ -166,16 +166,20 @@ impl Worker {
     /// A damaged scratch reads like a damaged log, and one that missed an event makes an honest
     /// strategy look like a liar. True if it was that and is mended: then the page is tried again.
     fn mends_scratch(&self, error: &Error) -> Result<bool, Error> {
-        let doubt = match error {
-            Error::BadLog { .. } | Error::Sqlite(_) => Doubt::Damage,
-            Error::Sql { .. }
-            | Error::Lied { .. }
-            | Error::GaveUp { .. }
-            | Error::Trapped { .. }
-            | Error::UnknownEvent { .. } => Doubt::Answer,
-            _ => return Ok(false),
-        };
-        self.scratch.as_ref().map_or(Ok(false), |scratch| scratch.mend(doubt))
+        let may_be_scratch = matches!(
+            error,
+            Error::BadLog { .. }
+                | Error::Sqlite(_)
+                | Error::Sql { .. }
+                | Error::Lied { .. }
+                | Error::GaveUp { .. }
+                | Error::Trapped { .. }
+                | Error::UnknownEvent { .. }
+        );
+        match &self.scratch {
+            Some(scratch) if may_be_scratch => scratch.mend(),
+            _ => Ok(false),
+        }
     }
 
     fn open(&mut self) -> Result<Box<Session>, Error> {

@@ -24,6 +24,7 @@ behaviours! {
     "dropped-event" dropped_event,
     "early-end" early_end,
     "handle-of-other-call" handle_of_other_call,
+    "hold-the-log" hold_the_log,
     "honest" honest,
     "invented-id" invented_id,
     "next-page-instead" next_page_instead,
