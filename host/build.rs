@@ -1,9 +1,11 @@
-//! Builds the two strategies that the binary carries.
+//! Builds the strategies that the binary carries: the two that serve, and the hostile ones of `selftest`.
 
 #[path = "build/guests.rs"]
 mod guests;
 #[path = "build/sources.rs"]
 mod sources;
+#[path = "build/zoo.rs"]
+mod zoo;
 
 use std::env;
 use std::fs;
@@ -28,6 +30,7 @@ fn build() -> Result<(), String> {
     let guests = guests::Guests::new(root)?;
     write(&out.join("baseline.wasm"), &guests.component("guest-baseline", "guest-baseline")?)?;
     write(&out.join("keyset.wasm"), &guests.component("guest-keyset", "guest-keyset")?)?;
+    zoo::build(root, &guests, &out)?;
 
     // Embedded beside the strategy, to be compared with the manifest that is kept in the project.
     let manifest = sources::manifest(root).map_err(|error| format!("baseline sources: {error}"))?;

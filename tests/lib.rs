@@ -1,13 +1,23 @@
-//! The strategies that the tests run against: wrong on purpose, all but `honest`, and built by this
-//! package's build script.
+//! The hostile strategies as files, for the tests and benchmarks that hand them to the binary.
 
 use std::path::{Path, PathBuf};
 
-/// The names of the strategies, sorted. `tests/guests/src/behaviours` has a file for each.
-pub const GUESTS: &[&str] = include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+use keyhole::selftest::zoo;
 
-/// The component that plays the behaviour `name`, one of [`GUESTS`]. Panics on any other name.
-pub fn guest(name: &str) -> PathBuf {
-    assert!(GUESTS.contains(&name), "no test guest is named {name}");
-    Path::new(env!("OUT_DIR")).join(format!("{name}.wasm"))
+/// A file with the component that plays the strategy `name`, made in `folder`. Panics where there is no
+/// such strategy.
+///
+/// # Panics
+///
+/// Where there is no strategy of that name, or the file cannot be written.
+#[allow(clippy::panic, reason = "a test that cannot go on ends there")]
+pub fn write_guest(folder: &Path, name: &str) -> PathBuf {
+    let Some(component) = zoo::component(name) else { panic!("no hostile strategy is named {name}") };
+    let path = folder.join(format!("{name}.wasm"));
+    let part = folder.join(format!("{name}.{:?}.part", std::thread::current().id()));
+    // Written aside and renamed: several tests want the same file at once.
+    match std::fs::write(&part, component).and_then(|()| std::fs::rename(&part, &path)) {
+        Ok(()) => path,
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyhole::engine::Engine;
+use keyhole::limits::Ceilings;
 use keyhole::log::Log;
 use keyhole::page::{Pager, parse};
 use keyhole::policy::{Grants, KEY_COLUMNS};
@@ -276,7 +277,7 @@ fn nobody_else_may_look_into_scratch() {
 fn a_strategy_that_outgrows_its_quota_stops_and_harms_nobody() {
     let place = Place::new();
     let data = place.own_data();
-    let (engine, log) = (Engine::new().unwrap(), Log::open(&data).unwrap());
+    let (engine, log) = (Engine::new(&Ceilings::default()).unwrap(), Log::open(&data).unwrap());
     let before = digest(&data.join("audit.db"));
     let full = 1 << 20;
     let grants = Grants { columns: KEY_COLUMNS.to_vec(), scratch_quota: full, ..Grants::local() };

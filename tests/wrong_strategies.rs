@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use keyhole_tests::{GUESTS, guest};
+use keyhole::selftest::zoo;
 use serde_json::Value;
 
 use crate::support::answers::{pages, run_unhurried};
 use crate::support::foreign::log_with_ties;
-use crate::support::{Place, binary, code, stderr, stdout};
+use crate::support::{Place, binary, code, guest, stderr, stdout};
 
 /// The lies that one page betrays, each with a request that brings it about.
 const SEEN_ON_PAGE: [(&str, &[&str]); 9] = [
@@ -65,7 +65,7 @@ fn every_test_guest_is_tested() {
     let on_page = SEEN_ON_PAGE.map(|(name, _)| name);
     let mut tested = [&on_page[..], &SEEN_BY_COMPARISON, &OTHERS].concat();
     tested.sort_unstable();
-    assert_eq!(tested, GUESTS);
+    assert_eq!(tested, zoo::names().collect::<Vec<_>>());
 }
 
 #[test]

@@ -10,19 +10,10 @@ use wasmtime::{
 };
 
 use crate::error::Error;
+use crate::limits::Ceilings;
 
 /// How often the epoch advances. A request's guest time is exact to about one tick.
 pub const TICK: Duration = Duration::from_millis(5);
-
-/// Instances that may exist at once, in the whole process.
-const INSTANCES: u32 = 64;
-
-/// Core instances of one component: its module, the two shims that the component model adds, and
-/// room for a component from another toolchain.
-const CORE_INSTANCES_EACH: u32 = 8;
-
-/// Largest linear memory. The sum over an instance's memories is a request's own limit.
-const MEMORY_BYTES: usize = 64 << 20;
 
 /// Memory that stays mapped in a pool slot and is cleared by hand: less than the page faults cost.
 const KEEP_RESIDENT: usize = 512 << 10;
@@ -31,12 +22,14 @@ const KEEP_RESIDENT: usize = 512 << 10;
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    ceilings: Ceilings,
 }
 
 impl Engine {
     /// Builds the engine and starts its ticker, which ends with the engine.
-    pub fn new() -> Result<Self, Error> {
-        let inner = wasmtime::Engine::new(&config()).map_err(|error| Error::Engine(format!("{error:#}")))?;
+    pub fn new(ceilings: &Ceilings) -> Result<Self, Error> {
+        let inner =
+            wasmtime::Engine::new(&config(ceilings)?).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let weak = inner.weak();
         // A thread of its own: a guest that never yields cannot starve it, as it could a task.
         std::thread::Builder::new()
@@ -49,7 +42,12 @@ impl Engine {
                 }
             })
             .map_err(|source| Error::io("the epoch thread", source))?;
-        Ok(Self { inner })
+        Ok(Self { inner, ceilings: ceilings.clone() })
+    }
+
+    /// What its pools hold.
+    pub fn ceilings(&self) -> &Ceilings {
+        &self.ceilings
     }
 
     /// The engine itself.
@@ -58,27 +56,33 @@ impl Engine {
     }
 }
 
-fn config() -> Config {
+fn config(ceilings: &Ceilings) -> Result<Config, Error> {
+    let size = |bytes: u64| {
+        usize::try_from(bytes)
+            .map_err(|_| Error::bad_request(format!("{bytes} is more than this machine addresses")))
+    };
+    let Ceilings { instances, core_instances, .. } = *ceilings;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * CORE_INSTANCES_EACH)
-        .total_memories(INSTANCES * 2)
-        .total_tables(INSTANCES * 4)
-        .max_core_instances_per_component(CORE_INSTANCES_EACH)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * core_instances)
+        .total_memories(instances * 2)
+        .total_tables(instances * 4)
+        .max_core_instances_per_component(core_instances)
         .max_memories_per_component(2)
         .max_tables_per_component(4)
-        .max_memory_size(MEMORY_BYTES)
-        .table_elements(20_000)
+        .max_memory_size(size(ceilings.memory)?)
+        .table_elements(size(ceilings.table_elements)?)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto)
-        .max_unused_warm_slots(INSTANCES);
+        .max_unused_warm_slots(instances);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
+        .consume_fuel(ceilings.fuel)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(512 << 10)
+        .max_wasm_stack(size(ceilings.stack)?)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_gc(false)
         .gc_support(false)
@@ -90,7 +94,7 @@ fn config() -> Config {
         .wasm_tail_call(false)
         .wasm_threads(false)
         .concurrency_support(false);
-    config
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -99,6 +103,6 @@ mod tests {
 
     #[test]
     fn the_engine_takes_its_configuration() {
-        Engine::new().unwrap();
+        Engine::new(&Ceilings::default()).unwrap();
     }
 }

@@ -267,6 +267,25 @@ impl Error {
         }
     }
 
+    /// What an operator observes, by the names that `selftest`, `audit` and the decision log use: the
+    /// limit that was reached, the lie's kind, or the code.
+    pub fn observed(&self) -> String {
+        match self {
+            Self::Budget { limit, .. } => match *limit {
+                "sql_steps" | "log_lock" | "rows" | "value_bytes" | "result_bytes" | "sql_bytes" => {
+                    format!("sql-budget ({limit})")
+                }
+                other => other.replace('_', "-"),
+            },
+            Self::Denied { rule, .. } => format!("sql-denied ({rule})"),
+            Self::Lied { kind, .. } => format!("lie:{}", kind.name()),
+            Self::Refused { .. } => "load-refused".to_owned(),
+            Self::ScratchFull { .. } => "scratch-quota".to_owned(),
+            Self::During { source, .. } => source.observed(),
+            other => other.code().to_owned(),
+        }
+    }
+
     /// Whether the strategy is to blame, rather than the log, the client or the machine.
     pub fn blames_strategy(&self) -> bool {
         if let Self::During { source, .. } = self {

@@ -125,6 +125,38 @@ impl Limits {
     }
 }
 
+/// What the engine's pools hold, for the whole process: changing one takes a restart. A strategy's own
+/// limits lie below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Instances that may exist at once; one more is an error, never a wait.
+    pub instances: u32,
+    /// Bytes of the largest linear memory.
+    pub memory: u64,
+    /// Elements of the largest table.
+    pub table_elements: u64,
+    /// Core instances of one component: its module, the two shims that the component model adds, and
+    /// room for a component from another toolchain.
+    pub core_instances: u32,
+    /// Bytes of a guest's stack.
+    pub stack: u64,
+    /// Whether guest code counts fuel: exact and repeatable, and up to twice as slow.
+    pub fuel: bool,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Self {
+            instances: 64,
+            memory: 64 << 20,
+            table_elements: 20_000,
+            core_instances: 8,
+            stack: 512 << 10,
+            fuel: false,
+        }
+    }
+}
+
 /// Sums the memory and table elements of all of an instance's memories and tables, which the
 /// engine's own limits count one by one.
 #[derive(Debug)]

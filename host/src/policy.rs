@@ -1,6 +1,8 @@
 //! What an operator grants a strategy. Deny by default: what is not named here cannot be reached.
 
 use crate::limits::Limits;
+use crate::log::gate::FUNCTIONS;
+use crate::strategy::Instances;
 
 /// The interfaces of the project's own package, by name.
 pub const INTERFACES: [&str; 4] = ["log", "payloads", "diagnostics", "scratch"];
@@ -19,6 +21,14 @@ pub struct Grants {
     pub interfaces: Vec<&'static str>,
     /// Columns of the log that its SQL may read, and that scratch is fed with.
     pub columns: Vec<&'static str>,
+    /// Functions of SQLite that its SQL may call, of [`gate::FUNCTIONS`](crate::log::gate::FUNCTIONS).
+    pub functions: Vec<&'static str>,
+    /// Modules of virtual tables that it may make in scratch, such as `fts5`.
+    pub virtual_tables: Vec<&'static str>,
+    /// WASI interfaces that it may import, each inert, such as `wasi:cli/environment`.
+    pub wasi: Vec<&'static str>,
+    /// How its instances live, where the operator decides that; otherwise the command line does.
+    pub instances: Option<Instances>,
     /// Whether its notes are kept for the operator.
     pub notes: bool,
     /// The limits of one request.
@@ -35,6 +45,10 @@ impl Grants {
         Self {
             interfaces: INTERFACES.to_vec(),
             columns: SHOWN_COLUMNS.to_vec(),
+            functions: FUNCTIONS.to_vec(),
+            virtual_tables: Vec::new(),
+            wasi: Vec::new(),
+            instances: None,
             notes: true,
             limits: Limits::default(),
             scratch_quota: 1 << 30,

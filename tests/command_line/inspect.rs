@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::snapshots::assert_snapshot;
-use crate::support::{Place, code, stderr, stdout};
+use crate::support::{Place, code, guest, stderr, stdout};
 
 #[test]
 fn both_strategies_import_nothing_but_the_projects_own_package() {
@@ -34,7 +34,7 @@ fn what_is_said_of_the_strategies_is_what_it_was_agreed_to_be() {
 #[test]
 fn a_file_that_is_no_component_is_unfit_for_a_reason() {
     let place = Place::new();
-    let whole = std::fs::read(keyhole_tests::guest("honest")).unwrap();
+    let whole = std::fs::read(guest("honest")).unwrap();
     let core = b"\0asm\x01\0\0\0";
     for (name, bytes, reason) in [
         ("core.wasm", &core[..], "a core module, not a component"),
@@ -57,7 +57,7 @@ fn a_file_that_is_no_component_is_unfit_for_a_reason() {
 #[test]
 fn every_prefix_of_a_component_is_unfit_and_none_breaks_the_program() {
     let place = Place::new();
-    let whole = std::fs::read(keyhole_tests::guest("honest")).unwrap();
+    let whole = std::fs::read(guest("honest")).unwrap();
     // Every length up to the first sections, then strides, then the last bytes: each is a process.
     let lengths = (0..24).chain((24..whole.len()).step_by(2_999)).chain(whole.len() - 3..whole.len());
     for length in lengths {

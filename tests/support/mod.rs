@@ -112,3 +112,8 @@ pub(crate) fn digest(path: &Path) -> String {
     assert!(output.status.success());
     stdout(&output).split_whitespace().next().unwrap().to_owned()
 }
+
+/// The component that plays the hostile strategy `name`, as a file.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    keyhole_tests::write_guest(Path::new(env!("CARGO_TARGET_TMPDIR")), name)
+}

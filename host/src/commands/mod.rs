@@ -19,6 +19,7 @@ use crate::cli::{Cli, Common, DemoArgs, Verb};
 use crate::contract::dataset;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits::Ceilings;
 use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::profile::{FirstRow, Profile};
@@ -61,7 +62,7 @@ impl Setup {
     fn new(common: Common) -> Result<Self, Error> {
         let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
-        Ok(Self { common, engine: Engine::new()?, state, cache })
+        Ok(Self { common, engine: Engine::new(&Ceilings::default())?, state, cache })
     }
 
     /// Where scratch lies.

@@ -11,6 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::limits::{PATTERN_BYTES, SQL_BYTES, VALUE_BYTES};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
@@ -78,7 +79,10 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
                 attach(&connection, scratch, "ro", "scratch")?;
             }
             attach(&connection, &log.database, "ro", "log")?;
-            connection.execute_batch("PRAGMA query_only=ON; PRAGMA temp_store=MEMORY")?;
+            if guards::on(Guard::QueryOnly) {
+                connection.execute_batch("PRAGMA query_only=ON")?;
+            }
+            connection.execute_batch("PRAGMA temp_store=MEMORY")?;
         }
         Use::Log(log) => {
             attach(&connection, &log.database, "ro", "log")?;
@@ -159,7 +163,7 @@ pub fn patiently<T>(
 
 /// Checks that the database has the contract's table, as a table, and its index.
 pub fn check_schema(log: &Log) -> Result<(), Error> {
-    let gate = Gate::new(&[]);
+    let gate = Gate::of_host();
     let budget = Arc::new(Budget::default());
     let wait = crate::limits::HOST_WAIT;
     let connection = patiently(wait, || open(Use::Log(log), &gate, &budget))?;

@@ -34,7 +34,7 @@ impl Feeder {
     /// Opens the log.
     pub fn open(log: &Log) -> Result<Self, Error> {
         let wait = HOST_WAIT;
-        let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
+        let (gate, budget) = (Gate::of_host(), Arc::new(Budget::default()));
         loop {
             crate::interrupt::check()?;
             let identity = Identity::of(&log.database)?;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::error::Error;
+use crate::guards::{self, Guard};
+use crate::policy::Grants;
 
 /// Whose statement is being prepared or run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +22,9 @@ pub enum Author {
     Refresh = 2,
 }
 
-/// Functions that a strategy may call: deterministic, unable to make much out of little, and quick. One
-/// call is a single step, which nothing interrupts: `trim` and `instr` of two long texts take minutes.
-const FUNCTIONS: &[&str] = &[
+/// Functions that a strategy may be granted: deterministic, unable to make much out of little, and quick.
+/// One call is a single step, which nothing interrupts: `trim` and `instr` of two long texts take minutes.
+pub const FUNCTIONS: &[&str] = &[
     "abs",
     "avg",
     "coalesce",
@@ -69,16 +71,27 @@ pub const HOST_PREFIX: &str = "keyhole_";
 #[derive(Debug)]
 pub struct Gate {
     author: AtomicU8,
-    columns: Vec<String>,
+    columns: Vec<&'static str>,
+    functions: Vec<&'static str>,
     denial: Mutex<Option<(&'static str, String)>>,
 }
 
 impl Gate {
-    /// A gate that grants these columns of the log.
-    pub fn new(columns: &[&str]) -> Arc<Self> {
+    /// The gate of the host's own connections: a strategy's statement could do nothing behind it.
+    pub fn of_host() -> Arc<Self> {
+        Self::with(Vec::new(), Vec::new())
+    }
+
+    /// A gate that lets through what is granted.
+    pub fn new(grants: &Grants) -> Arc<Self> {
+        Self::with(grants.columns.clone(), grants.functions.clone())
+    }
+
+    fn with(columns: Vec<&'static str>, functions: Vec<&'static str>) -> Arc<Self> {
         Arc::new(Self {
             author: AtomicU8::new(Author::Host as u8),
-            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            columns,
+            functions,
             denial: Mutex::new(None),
         })
     }
@@ -99,6 +112,7 @@ impl Gate {
     pub fn judge(&self, context: AuthContext<'_>) -> Authorization {
         let refreshing = match self.author.load(Relaxed) {
             author if author == Author::Host as u8 => return Authorization::Allow,
+            _ if !guards::on(Guard::Authorizer) => return Authorization::Allow,
             author => author == Author::Refresh as u8,
         };
         match self.rule(&context, refreshing) {
@@ -119,7 +133,8 @@ impl Gate {
                 (!granted).then(|| ("read", dotted(database, table_name, column_name)))
             }
             AuthAction::Function { function_name } => {
-                let granted = FUNCTIONS.iter().any(|function| function_name.eq_ignore_ascii_case(function));
+                let granted =
+                    self.functions.iter().any(|function| function_name.eq_ignore_ascii_case(function));
                 (!granted).then(|| ("function", function_name.to_owned()))
             }
             AuthAction::Insert { table_name }
@@ -149,9 +164,7 @@ impl Gate {
 
     fn may_read(&self, database: &str, table: &str, column: &str, refreshing: bool) -> bool {
         match database {
-            "log" => {
-                table == EVENTS && (column.is_empty() || self.columns.iter().any(|granted| granted == column))
-            }
+            "log" => table == EVENTS && (column.is_empty() || self.columns.contains(&column)),
             "scratch" => own_name(table) || (refreshing && table == "sqlite_master"),
             "feed" => refreshing && table == "events",
             // A table of which no column is used is reported without its database, as are the

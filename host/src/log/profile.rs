@@ -44,7 +44,7 @@ impl Profile {
     /// Sums the log up, in short read transactions. `recognise` tells the contract's data set by the
     /// columns of the first event.
     pub fn of(log: &Log, recognise: impl Fn(&FirstRow) -> Option<i64>) -> Result<Self, Error> {
-        let (gate, budget) = (Gate::new(&[]), Arc::new(Budget::default()));
+        let (gate, budget) = (Gate::of_host(), Arc::new(Budget::default()));
         let wait = HOST_WAIT;
         let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
         let mut tally = Tally::default();

@@ -15,6 +15,7 @@ use crate::log::gate::{Author, Gate};
 use crate::log::payload::PayloadFile;
 use crate::log::{Identity, Log};
 use crate::page::Span;
+use crate::policy::Grants;
 
 /// How every statement of the host's own begins, and no strategy's may.
 pub const HOST: &str = "/*keyhole*/";
@@ -64,13 +65,9 @@ pub struct Session {
 
 impl Session {
     /// Opens a session for pages. `scratch` is the strategy's database, if it has one.
-    pub fn for_pages(
-        log: &Log,
-        scratch: Option<PathBuf>,
-        columns: &[&str],
-        limits: Limits,
-    ) -> Result<Self, Error> {
-        let (gate, budget) = (Gate::new(columns), Arc::new(Budget::default()));
+    pub fn for_pages(log: &Log, scratch: Option<PathBuf>, grants: &Grants) -> Result<Self, Error> {
+        let limits = grants.limits.clone();
+        let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
         let files = LogFiles {
             log: log.clone(),
             database: Identity::of(&log.database)?,
@@ -87,15 +84,15 @@ impl Session {
         Ok(Self::new(connection, gate, budget, limits, Author::Page, Some(files), scratch))
     }
 
-    /// Opens a session for refreshes of the scratch database at `path`, which may grow to `quota`
-    /// bytes; `used` measures how large it and what belongs to it have become.
+    /// Opens a session for refreshes of the scratch database at `path`, which may grow to the quota
+    /// granted; `used` measures how large it and what belongs to it have become, in bytes.
     pub fn for_refresh(
         path: PathBuf,
-        columns: &[&str],
-        quota: u64,
+        grants: &Grants,
         used: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let (gate, budget) = (Gate::new(columns), Arc::new(Budget::default()));
+        let quota = grants.scratch_quota;
+        let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
         budget.watch_disk(move || used() > quota);
         let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
         let identity = Identity::of(&path)?;

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::log::Log;
 use crate::log::session::Session;
 use crate::page::{Filter, Key, PageRequest, Position, check};
-use crate::policy::KEY_COLUMNS;
+use crate::policy::{Grants, KEY_COLUMNS};
 
 fn log_of(rows: u64) -> (TempDir, Log) {
     let folder = tempfile::tempdir().unwrap();
@@ -22,7 +22,9 @@ fn log_of(rows: u64) -> (TempDir, Log) {
 }
 
 fn session(log: &Log, limits: Limits) -> Session {
-    let mut session = Session::for_pages(log, None, &KEY_COLUMNS, limits).unwrap();
+    let mut session =
+        Session::for_pages(log, None, &Grants { columns: KEY_COLUMNS.to_vec(), limits, ..Grants::local() })
+            .unwrap();
     session.begin().unwrap();
     session
 }
@@ -304,7 +306,12 @@ fn no_single_step_of_sqlite_is_long_or_large() {
 fn creating_a_table_changes_no_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scratch.db");
-    let mut session = Session::for_refresh(path, &KEY_COLUMNS, 1 << 20, || 0).unwrap();
+    let mut session = Session::for_refresh(
+        path,
+        &Grants { columns: KEY_COLUMNS.to_vec(), scratch_quota: 1 << 20, ..Grants::local() },
+        || 0,
+    )
+    .unwrap();
     session.begin_refresh(1).unwrap();
     assert_eq!(session.execute("CREATE TABLE scratch.x (y)", &[]).unwrap(), 0);
     let three = [Value::Integer(1), Value::Integer(2), Value::Integer(3)];

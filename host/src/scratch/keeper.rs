@@ -113,7 +113,7 @@ impl Keeper {
         let grants = &self.strategy.grants;
         let watched = path.to_owned();
         let used = move || disk::used(&watched);
-        let mut session = Session::for_refresh(path.to_owned(), &grants.columns, grants.scratch_quota, used)?;
+        let mut session = Session::for_refresh(path.to_owned(), grants, used)?;
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;

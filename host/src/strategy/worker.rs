@@ -193,7 +193,7 @@ impl Worker {
             None => None,
         };
         let grants = &self.strategy.grants;
-        let mut session = Session::for_pages(&self.log, scratch, &grants.columns, grants.limits.clone())?;
+        let mut session = Session::for_pages(&self.log, scratch, grants)?;
         session.keep_notes(grants.notes);
         Ok(Box::new(session))
     }

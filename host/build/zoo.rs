@@ -1,0 +1,42 @@
+//! Builds the hostile strategies and lists their names: one component for each family, one source file
+//! for each strategy.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use crate::guests::Guests;
+
+/// The families: package, folder, where its strategies' files lie.
+const FAMILIES: [(&str, &str, &str); 1] = [("test-guests", "tests/guests", "tests/guests/src/behaviours")];
+
+/// Writes the components into `out`, and `zoo.rs`, which names and includes them.
+pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), String> {
+    let mut source = String::from("const FAMILIES: &[Family] = &[\n");
+    for (package, folder, files) in FAMILIES {
+        let component = out.join(format!("{package}.wasm"));
+        super::write(&component, &guests.component(package, folder)?)?;
+        let names = names(&root.join(files))?;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            source,
+            "    Family {{ names: &{names:?}, component: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{package}.wasm\")) }},"
+        );
+    }
+    source.push_str("];\n");
+    super::write(&out.join("zoo.rs"), source.as_bytes())
+}
+
+/// The strategies' names, sorted: their files', with hyphens.
+fn names(folder: &Path) -> Result<Vec<String>, String> {
+    let failed = |error| format!("{}: {error}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if let Some(name) = path.file_stem() {
+            names.push(name.to_string_lossy().replace('_', "-"));
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,52 @@
+//! The guards by name, so that each can be shown to be needed.
+//!
+//! In a build with the feature `ablation`, the environment variable `KEYHOLE_GUARDS_OFF` names guards
+//! that are off: the tests of `tests/guards` run an attack with the other layers off, and then with the
+//! guard itself off. In every other build a guard is a constant, and there is nothing to switch.
+
+/// Declares the guards with their names.
+macro_rules! guards {
+    ($($(#[$doc:meta])* $guard:ident $name:literal,)*) => {
+        /// A guard: one mechanism that stops an attack.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Guard {
+            $($(#[$doc])* $guard,)*
+        }
+
+        /// Each guard with its name, as the table of guards and tests has it.
+        pub const GUARDS: &[(Guard, &str)] = &[$((Guard::$guard, $name),)*];
+    };
+}
+
+guards! {
+    /// The authorizer: SQLite asks before it prepares.
+    Authorizer "authorizer",
+    /// The page connection's own `query_only`.
+    QueryOnly "query-only",
+}
+
+/// Whether a guard is on: always, but for the tests that switch it off.
+#[cfg(not(feature = "ablation"))]
+#[inline]
+pub const fn on(_guard: Guard) -> bool {
+    true
+}
+
+/// Whether a guard is on.
+#[cfg(feature = "ablation")]
+pub fn on(guard: Guard) -> bool {
+    static OFF: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
+    let off = OFF.get_or_init(|| {
+        let named = std::env::var("KEYHOLE_GUARDS_OFF").unwrap_or_default();
+        let off = named.split(',').filter(|name| !name.is_empty());
+        off.fold(0, |mask, name| match GUARDS.iter().find(|(_, known)| *known == name) {
+            Some((guard, _)) => mask | 1 << *guard as u32,
+            None => {
+                eprintln!("keyhole: there is no guard named {name}");
+                std::process::exit(2)
+            }
+        })
+    });
+    off & (1 << guard as u32) == 0
+}

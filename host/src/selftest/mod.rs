@@ -1,0 +1,3 @@
+//! Strategies that are wrong or hostile on purpose, and what an operator sees of them.
+
+pub mod zoo;
