@@ -1,4 +1,5 @@
-//! The hostile strategies that the binary carries: a few components, each told by name what to play.
+//! The hostile strategies that the binary carries: a few components, each told by name what to play, and
+//! some with a shape of their own.
 
 /// One component that plays many strategies.
 struct Family {
@@ -17,11 +18,14 @@ include!(concat!(env!("OUT_DIR"), "/zoo.rs"));
 
 /// The names of all strategies, family by family.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    FAMILIES.iter().flat_map(|family| family.names.iter().copied())
+    FAMILIES.iter().flat_map(|family| family.names.iter().copied()).chain(TEXTS.iter().map(|(name, _)| *name))
 }
 
 /// The component that plays the strategy `name`; None if there is none of that name.
 pub fn component(name: &str) -> Option<Vec<u8>> {
+    if let Some((_, component)) = TEXTS.iter().find(|(text, _)| *text == name) {
+        return Some(component.to_vec());
+    }
     let family = FAMILIES.iter().find(|family| family.names.contains(&name))?;
     let field = family.component.windows(MARKER.len()).position(|bytes| bytes == MARKER)?;
     let mut patched = family.component.to_vec();
@@ -38,7 +42,7 @@ mod tests {
 
     #[test]
     fn each_component_carries_its_name_once() {
-        for name in names() {
+        for name in FAMILIES.iter().flat_map(|family| family.names) {
             let component = component(name).unwrap();
             let at: Vec<usize> = component
                 .windows(MARKER.len())
