@@ -1,6 +1,7 @@
 //! A strategy: a compiled and pre-linked component, or a native twin. One page is one call.
 
 pub mod instance;
+pub mod lane;
 pub mod worker;
 
 use std::path::{Path, PathBuf};
