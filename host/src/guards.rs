@@ -22,6 +22,10 @@ macro_rules! guards {
 guards! {
     /// The authorizer: SQLite asks before it prepares.
     Authorizer "authorizer",
+    /// All checks of a page's events but their number: rows are read by id, and believed.
+    PageChecks "page-checks",
+    /// The proof that nothing is left out between a page's ends.
+    PageProof "page-proof",
     /// The page connection's own `query_only`.
     QueryOnly "query-only",
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::log::connection;
+use crate::log::{connection, marks};
 
 /// Which file a path leads to: another one after a rename over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Log {
     pub database: PathBuf,
     /// The payload file.
     pub payloads: PathBuf,
+    /// What is known of its events.
+    pub(super) marks: marks::Shared,
 }
 
 impl Log {
@@ -49,7 +51,11 @@ impl Log {
         };
         let folder = folder.canonicalize().map_err(absent)?;
         std::fs::metadata(folder.join("audit.db")).map_err(absent)?;
-        let log = Self { database: folder.join("audit.db"), payloads: folder.join("payloads.jsonl") };
+        let log = Self {
+            database: folder.join("audit.db"),
+            payloads: folder.join("payloads.jsonl"),
+            marks: marks::Shared::default(),
+        };
         for path in [&log.database, &log.payloads] {
             let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
             if !metadata.is_file() {

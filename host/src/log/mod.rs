@@ -8,6 +8,7 @@ pub mod digest;
 pub mod feed;
 pub mod files;
 pub mod gate;
+pub mod marks;
 pub mod payload;
 pub mod profile;
 pub mod rows;

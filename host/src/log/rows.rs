@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
 
 use crate::error::Error;
 use crate::limits::PROOF_ROWS;
+use crate::log::marks::{MOST_MARKED, Marks, Wanted};
 use crate::log::session::Session;
 use crate::page::answer::{Row, span_at};
 use crate::page::{Filter, Key, Page, Span};
@@ -37,6 +38,9 @@ const BY_RANGE: [&str; 4] = [
      FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
      AND actor_id = ?4 AND action = ?5 ORDER BY created_at DESC, id DESC",
 ];
+
+const IN_RANGE: &str = "/*keyhole*/ SELECT id, created_at FROM log.audit_events INDEXED BY idx_created_at \
+    WHERE created_at BETWEEN ?1 AND ?2 ORDER BY created_at DESC, id DESC";
 
 const COUNT: &str = "/*keyhole*/ SELECT count(*) FROM (SELECT 1 FROM log.audit_events INDEXED BY idx_created_at \
     WHERE created_at BETWEEN ?1 AND ?2 LIMIT ?3)";
@@ -70,15 +74,9 @@ impl Session {
         }
     }
 
-    /// How many events lie in the seconds of the range, counted up to `most`.
-    pub(crate) fn count(&self, range: Range, most: u32) -> Result<u32, Error> {
-        self.host(COUNT)?
-            .query_row((range.oldest.created_at, range.newest.created_at, most), |row| row.get(0))
-            .map_err(|error| self.classify(error))
-    }
-
     /// Appends to the page every event of the range that matches, in order, but no more than `most`.
-    /// False if it gave up because too many events of the range's first second lie before the range.
+    /// False if it gave up, because the range holds too many events that do not match, or too many of
+    /// the range's first second lie before it.
     pub(crate) fn push_range(
         &self,
         range: Range,
@@ -87,45 +85,113 @@ impl Session {
         most: usize,
         page: &mut Page,
     ) -> Result<bool, Error> {
+        let all_match = filter.actor_id.is_none() && filter.action.is_none();
+        let bounded = up_to < self.high_water();
+        match self.marks().filter(|_| !all_match && up_to < MOST_MARKED) {
+            Some(marks) => self.push_marked(marks, range, filter, up_to, most, page),
+            // Where every row matches, the reading ends by itself after one row more than was claimed.
+            None if (bounded || !all_match) && self.count(range, PROOF_ROWS + 1)? > PROOF_ROWS => Ok(false),
+            None => self.push_all(range, filter, up_to, most, page),
+        }
+        .map_err(|error| self.classify(error))
+    }
+
+    /// By the index alone, and by what is known of the events: only rows that may match are read.
+    fn push_marked(
+        &self,
+        marks: &Marks,
+        range: Range,
+        filter: &Filter,
+        up_to: i64,
+        most: usize,
+        page: &mut Page,
+    ) -> rusqlite::Result<bool> {
+        let wanted = Wanted::of(filter);
+        let (mut walk, mut look) =
+            (self.connection.prepare_cached(IN_RANGE)?, self.connection.prepare_cached(BY_ID)?);
+        let mut entries = walk.query((range.oldest.created_at, range.newest.created_at))?;
+        let mut passed = 0;
+        while page.rows.len() < most {
+            let Some(entry) = entries.next()? else { break };
+            let key = Key { created_at: entry.get(1)?, id: entry.get(0)? };
+            if key < range.oldest {
+                break;
+            }
+            passed += 1;
+            if passed > PROOF_ROWS {
+                return Ok(false);
+            }
+            if key > range.newest
+                || key.id > up_to
+                || marks.get(key.id).is_some_and(|mark| !wanted.allows(mark))
+            {
+                continue;
+            }
+            let mut rows = look.query([key.id])?;
+            let Some(row) = rows.next()? else { continue };
+            let (actor, action) = (row.get(2)?, row.get_ref(3)?.as_str()?);
+            marks.set(key.id, actor, action);
+            if filter.actor_id.is_none_or(|wanted| wanted == actor)
+                && filter.action.as_deref().is_none_or(|wanted| wanted == action)
+            {
+                push(row, page)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// By rows: where every event of the range matches, or nothing is known of them.
+    fn push_all(
+        &self,
+        range: Range,
+        filter: &Filter,
+        up_to: i64,
+        most: usize,
+        page: &mut Page,
+    ) -> rusqlite::Result<bool> {
         let text = match (filter.actor_id, &filter.action) {
             (None, None) => BY_RANGE[0],
             (Some(_), None) => BY_RANGE[1],
             (None, Some(_)) => BY_RANGE[2],
             (Some(_), Some(_)) => BY_RANGE[3],
         };
-        let mut statement = self.host(text)?;
-        let mut run = || -> rusqlite::Result<bool> {
-            statement.raw_bind_parameter(1, range.oldest.created_at)?;
-            statement.raw_bind_parameter(2, range.newest.created_at)?;
-            statement.raw_bind_parameter(3, up_to)?;
-            let mut place = 4;
-            if let Some(actor) = filter.actor_id {
-                statement.raw_bind_parameter(place, actor)?;
-                place += 1;
-            }
-            if let Some(action) = &filter.action {
-                statement.raw_bind_parameter(place, action.as_str())?;
-            }
-            let mut rows = statement.raw_query();
-            let mut skipped = 0;
-            while page.rows.len() < most {
-                let Some(row) = rows.next()? else { break };
-                let key = Key { created_at: row.get(1)?, id: row.get(0)? };
-                if key > range.newest {
-                    skipped += 1;
-                    if skipped > PROOF_ROWS {
-                        return Ok(false);
-                    }
-                    continue;
+        let mut statement = self.connection.prepare_cached(text)?;
+        statement.raw_bind_parameter(1, range.oldest.created_at)?;
+        statement.raw_bind_parameter(2, range.newest.created_at)?;
+        statement.raw_bind_parameter(3, up_to)?;
+        let mut place = 4;
+        if let Some(actor) = filter.actor_id {
+            statement.raw_bind_parameter(place, actor)?;
+            place += 1;
+        }
+        if let Some(action) = &filter.action {
+            statement.raw_bind_parameter(place, action.as_str())?;
+        }
+        let mut rows = statement.raw_query();
+        let mut skipped = 0;
+        while page.rows.len() < most {
+            let Some(row) = rows.next()? else { break };
+            let key = Key { created_at: row.get(1)?, id: row.get(0)? };
+            if key > range.newest {
+                skipped += 1;
+                if skipped > PROOF_ROWS {
+                    return Ok(false);
                 }
-                if key < range.oldest {
-                    break;
-                }
-                push(row, page)?;
+                continue;
             }
-            Ok(true)
-        };
-        run().map_err(|error| self.classify(error))
+            if key < range.oldest {
+                break;
+            }
+            push(row, page)?;
+        }
+        Ok(true)
+    }
+
+    /// How many events lie in the seconds of the range, counted up to `most`.
+    fn count(&self, range: Range, most: u32) -> Result<u32, Error> {
+        self.host(COUNT)?
+            .query_row((range.oldest.created_at, range.newest.created_at, most), |row| row.get(0))
+            .map_err(|error| self.classify(error))
     }
 
     /// Reads an event's payload line for the strategy, once a call.

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::log::budget::Budget;
 use crate::log::connection::{self, Use, patiently};
 use crate::log::gate::{Author, Gate};
+use crate::log::marks::Marks;
 use crate::log::payload::PayloadFile;
 use crate::log::{Identity, Log};
 use crate::page::Span;
@@ -33,6 +34,7 @@ struct LogFiles {
     log: Log,
     database: Identity,
     payloads: PayloadFile,
+    marks: Arc<Marks>,
 }
 
 /// A connection and what the running call has used of it.
@@ -68,11 +70,9 @@ impl Session {
     pub fn for_pages(log: &Log, scratch: Option<PathBuf>, grants: &Grants) -> Result<Self, Error> {
         let limits = grants.limits.clone();
         let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
-        let files = LogFiles {
-            log: log.clone(),
-            database: Identity::of(&log.database)?,
-            payloads: PayloadFile::open(&log.payloads)?,
-        };
+        let database = Identity::of(&log.database)?;
+        let payloads = PayloadFile::open(&log.payloads)?;
+        let files = LogFiles { log: log.clone(), database, payloads, marks: log.marks.of(database) };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let connection = patiently(limits.busy_wait, || {
             connection::open(
@@ -366,6 +366,11 @@ impl Session {
             }
             _ => connection::classify(error, path),
         }
+    }
+
+    /// What is known of the log's events; None for a session that has no log.
+    pub(super) fn marks(&self) -> Option<&Marks> {
+        self.files.as_ref().map(|files| &*files.marks)
     }
 
     pub(super) fn payload_file(&mut self) -> Result<&mut PayloadFile, Error> {

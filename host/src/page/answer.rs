@@ -93,6 +93,12 @@ impl Page {
         }
     }
 
+    /// Takes the events off again.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.text.clear();
+    }
+
     /// Appends a copy of an event: for pages that are put together outside the log.
     pub fn push(&mut self, event: Event<'_>) {
         let mut text = |piece: &str| {

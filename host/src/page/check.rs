@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::error::{Error, Lie};
+use crate::guards::{self, Guard};
 use crate::limits::PROOF_ROWS;
 use crate::log::rows::Range;
 use crate::log::session::Session;
@@ -24,18 +25,25 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
     }
     let up_to = request.up_to.unwrap_or(i64::MAX).min(session.high_water());
     let mut page = Page::empty(request.clone(), session.high_water());
-    if let Some(range) = provable(session, request, claims)? {
+    if !guards::on(Guard::PageChecks) {
+        for &id in claims {
+            session.push_row(id, &mut page)?;
+        }
+        return Ok(page);
+    }
+    for range in provable(session, request, claims)? {
         page.rows.reserve(claims.len());
-        let whole =
-            session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)?;
-        let same = page.rows.iter().map(|row| row.id).eq(claims.iter().copied());
-        if whole && same && in_place(&page) {
+        if !session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)? {
+            page.clear();
+            continue;
+        }
+        if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) && in_place(&page) {
             page.proved = true;
             return Ok(page);
         }
-        page.rows.clear();
-        page.text.clear();
+        break;
     }
+    page.clear();
     // Either there is no proof by range, or it failed and the events themselves tell why.
     for &id in claims {
         if id > up_to || !session.push_row(id, &mut page)? {
@@ -51,13 +59,16 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
     Ok(page)
 }
 
-/// The range whose matching events must be exactly the claimed ones; None where it holds too many
-/// rows to read, or where a claim has no row.
-fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Option<Range>, Error> {
+/// The ranges whose matching events must be exactly the claimed ones, the wider one first, which proves
+/// more but may hold too many events to pass; none where a claim has no row.
+fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Vec<Range>, Error> {
+    if !guards::on(Guard::PageProof) {
+        return Ok(Vec::new());
+    }
     let ends = match (claims.first(), claims.last()) {
         (Some(&first), Some(&last)) => match (session.key(first)?, session.key(last)?) {
             (Some(newest), Some(oldest)) => Some(Range { newest, oldest }),
-            _ => return Ok(None),
+            _ => return Ok(Vec::new()),
         },
         _ => None,
     };
@@ -69,22 +80,10 @@ fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         Position::Page(_) => ends.map(|range| range.newest),
     };
     let oldest = if full { ends.map(|range| range.oldest) } else { Some(bottom(filter)) };
-    let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(None) };
+    let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(Vec::new()) };
     let widest = Range { newest, oldest };
-    // Where every row matches, the reading ends by itself after one row more than was claimed.
-    let all_match = filter.actor_id.is_none() && filter.action.is_none() && request.up_to.is_none();
-    if all_match {
-        return Ok(Some(widest));
-    }
-    for range in [Some(widest), ends].into_iter().flatten() {
-        if range.newest < range.oldest || session.count(range, PROOF_ROWS + 1)? <= PROOF_ROWS {
-            return Ok(Some(range));
-        }
-        if Some(range) == ends {
-            break;
-        }
-    }
-    Ok(None)
+    let narrower = ends.filter(|&ends| ends != widest);
+    Ok([Some(widest), narrower].into_iter().flatten().collect())
 }
 
 /// Whether events that are in order lie in the window, and after the cursor: the claims themselves may
@@ -147,11 +146,15 @@ fn check_events(page: &Page) -> Result<(), Error> {
 /// find what, and say so.
 fn prove_again(session: &Session, request: &PageRequest, up_to: i64, page: &Page) -> Result<(), Error> {
     let claims: Vec<i64> = page.events().map(|event| event.id).collect();
-    let Some(range) = provable(session, request, &claims)? else { return Ok(()) };
-    let mut whole = Page::empty(request.clone(), page.high_water);
-    let most = claims.len().max(PROOF_ROWS as usize) + 1;
-    session.push_range(range, &request.filter, up_to, most, &mut whole)?;
     let shown: HashSet<i64> = claims.iter().copied().collect();
+    let most = claims.len().max(PROOF_ROWS as usize) + 1;
+    let mut whole = Page::empty(request.clone(), page.high_water);
+    for range in provable(session, request, &claims)? {
+        if session.push_range(range, &request.filter, up_to, most, &mut whole)? {
+            break;
+        }
+        whole.clear();
+    }
     let Some(missing) = whole.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
     let early = page.last_key().is_none_or(|last| missing.key() < last);
     let kind = if early { Lie::EarlyEnd } else { Lie::DroppedEvent };
