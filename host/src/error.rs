@@ -69,6 +69,12 @@ pub enum Error {
     /// The log's writer held its lock for longer than the request may wait.
     #[error("the log's writer holds its lock")]
     Busy,
+    /// As many requests of the strategy run as it may have at once.
+    #[error("{at_once} requests of the strategy run already, which is its share")]
+    Crowded {
+        /// Its share.
+        at_once: u32,
+    },
     /// There is no log where one was looked for.
     #[error("there is no log: {} does not exist", path.display())]
     NoLog {
@@ -241,6 +247,7 @@ impl Error {
             Self::BadRequest { .. } => "bad-request",
             Self::BadCursor { .. } => "bad-cursor",
             Self::Busy => "busy",
+            Self::Crowded { .. } => "crowded",
             Self::NoLog { .. } => "no-log",
             Self::BadLog { .. } => "bad-log",
             Self::LogNeedsRecovery { .. } => "log-needs-recovery",
@@ -335,6 +342,9 @@ impl Error {
     pub fn fix(&self) -> Option<&'static str> {
         Some(match self {
             Self::Busy => "send the request again; the writer's commit should be over by then",
+            Self::Crowded { .. } => {
+                "send the request again later, or raise the strategy's at_once in the policy"
+            }
             Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
             Self::LogNeedsRecovery { .. } => {
                 "open the database once for writing, as its writer does when it starts, and try again"

@@ -29,6 +29,8 @@ pub struct Grants {
     pub wasi: Vec<&'static str>,
     /// How its instances live, where the operator decides that; otherwise the command line does.
     pub instances: Option<Instances>,
+    /// Requests of it that may run at once; as many as there are workers, if it is not said.
+    pub at_once: Option<u32>,
     /// Whether its notes are kept for the operator.
     pub notes: bool,
     /// The limits of one request.
@@ -49,6 +51,7 @@ impl Grants {
             virtual_tables: Vec::new(),
             wasi: Vec::new(),
             instances: None,
+            at_once: None,
             notes: true,
             limits: Limits::default(),
             scratch_quota: 1 << 30,

@@ -3,6 +3,8 @@
 pub mod answer;
 pub mod check;
 pub mod cursor;
+#[cfg(test)]
+mod lies;
 pub mod parse;
 pub mod render;
 pub mod request;

@@ -2,6 +2,7 @@
 
 pub mod instance;
 pub mod lane;
+pub mod share;
 pub mod worker;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::linker;
 use crate::policy::Grants;
 use crate::state::State;
+use share::Share;
 
 pub use instance::Instances;
 pub use worker::Worker;
@@ -29,6 +31,8 @@ pub struct Strategy {
     pub digest: String,
     /// What it may do.
     pub grants: Grants,
+    /// The requests of it that run.
+    pub(crate) share: Arc<Share>,
     pub(crate) code: Code,
 }
 
@@ -63,6 +67,7 @@ impl Strategy {
         Ok(Arc::new(Self {
             name: name.to_owned(),
             digest: crate::hex(&Sha256::digest(bytes)),
+            share: Share::new(grants.at_once),
             grants,
             code: Code::Component(Arc::new(compiled)),
         }))
@@ -80,7 +85,13 @@ impl Strategy {
 
     fn native(name: &str, stands_for: &[u8], grants: Grants, code: Code) -> Arc<Self> {
         let digest = Sha256::new().chain_update(name).chain_update(stands_for).finalize();
-        Arc::new(Self { name: name.to_owned(), digest: crate::hex(&digest), grants, code })
+        Arc::new(Self {
+            name: name.to_owned(),
+            digest: crate::hex(&digest),
+            share: Share::new(grants.at_once),
+            grants,
+            code,
+        })
     }
 
     /// Whether it runs in the sandbox.

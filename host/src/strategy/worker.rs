@@ -219,6 +219,8 @@ impl Pager for Worker {
         if request.page_size == 0 || request.page_size > limits.page_size {
             return Err(Error::bad_request(format!("page_size must be from 1 to {}", limits.page_size)));
         }
+        let strategy = Arc::clone(&self.strategy);
+        let _turn = strategy.share.take()?;
         let mut reopened = 0;
         loop {
             let outcome = self.attempt(request);
