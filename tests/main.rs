@@ -10,6 +10,7 @@ mod command_line;
 mod contract;
 mod cursors;
 mod faults;
+mod hostile;
 mod killed;
 mod live_writer;
 mod scratch;

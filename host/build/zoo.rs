@@ -1,9 +1,13 @@
 //! Builds the hostile strategies and lists their names: one component for each family, one source file
-//! for each strategy; and those of a shape of their own, written in the text format.
+//! for each strategy; and those of a shape of their own, written in the text format: as components, or as
+//! core modules that speak the component model's binary interface by hand and are wrapped here.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use crate::guests::Guests;
 
@@ -12,6 +16,9 @@ const FAMILIES: [(&str, &str, &str); 1] = [("test-guests", "tests/guests", "test
 
 /// Where the strategies in the text format lie, one component each.
 const TEXTS: &str = "tests/guests/wat";
+
+/// Where the core modules in the text format lie, each of the world `strategy`.
+const CORES: &str = "tests/guests/core";
 
 /// Writes the components into `out`, and `zoo.rs`, which names and includes them.
 pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), String> {
@@ -28,15 +35,32 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
     }
     source.push_str("];\n\nconst TEXTS: &[(&str, &[u8])] = &[\n");
     println!("cargo::rerun-if-changed=../{TEXTS}");
-    for name in names(&root.join(TEXTS))? {
-        let file = root.join(TEXTS).join(format!("{name}.wat"));
-        let component = wat::parse_file(&file).map_err(|error| error.to_string())?;
-        super::write(&out.join(format!("{name}.wasm")), &component)?;
-        let _ =
-            writeln!(source, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"))),");
+    println!("cargo::rerun-if-changed=../{CORES}");
+    for (folder, is_core) in [(TEXTS, false), (CORES, true)] {
+        for name in names(&root.join(folder))? {
+            let file = root.join(folder).join(format!("{name}.wat"));
+            let mut component = wat::parse_file(&file).map_err(|error| error.to_string())?;
+            if is_core {
+                component = wrap(root, component).map_err(|error| format!("{name}: {error:#}"))?;
+            }
+            super::write(&out.join(format!("{name}.wasm")), &component)?;
+            let _ = writeln!(
+                source,
+                "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"))),"
+            );
+        }
     }
     source.push_str("];\n");
     super::write(&out.join("zoo.rs"), source.as_bytes())
+}
+
+/// A core module as a component of the world `strategy`.
+fn wrap(root: &Path, mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root.join("wit"))?;
+    let world = resolve.select_world(&[package], Some("strategy"))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    Ok(ComponentEncoder::default().validate(true).module(&module)?.encode()?)
 }
 
 /// The strategies' names, sorted: their files', with hyphens.

@@ -10,7 +10,7 @@ mod scratch;
 use std::time::Instant;
 
 use crate::bindings::types;
-use crate::error::Error;
+use crate::error::{Error, LIMIT};
 use crate::ledger::Call;
 use crate::log::session::Session;
 use crate::state::State;
@@ -81,6 +81,9 @@ impl Session {
         let refusal = if matches!(error, Error::BadHandle { .. }) {
             Refusal::Trap(wasmtime::Error::msg(error.to_string()))
         } else {
+            if let Error::Budget { limit, .. } = error {
+                self.ledger.denied(LIMIT, limit);
+            }
             Refusal::Error(visible(&error))
         };
         self.refused = Some(error);

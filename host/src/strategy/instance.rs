@@ -8,7 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::bindings::{indexing, paging, types};
 use crate::engine::{Engine, TICK};
-use crate::error::Error;
+use crate::error::{Error, LIMIT};
 use crate::limits::{COMPONENT_HANDLES, GuestMemory, HOST_CALL_BYTES, Limits};
 use crate::log::session::{MOST_CALLS, Session};
 use crate::page::{PageRequest, Position};
@@ -150,6 +150,10 @@ impl Instance {
         let time = state.began.elapsed();
         let mut session = state.session.take()?;
         session.ledger.memory = state.memory.peak();
+        // A strategy may do without the memory that it was refused: that it asked is seen all the same.
+        if let Some(limit) = state.memory.refused() {
+            session.ledger.denied(LIMIT, limit);
+        }
         session.ledger.phases.strategy = time;
         session.ledger.phases.host_calls = state.in_host;
         Some(session)
@@ -178,22 +182,12 @@ fn same(one: &types::Error, other: &types::Error) -> bool {
     format!("{one:?}") == format!("{other:?}")
 }
 
+/// Why a call ended without an answer: the limit that ended it where there is one, else the trap.
 fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     let limits = state.session.as_ref().map_or_else(Limits::default, |session| session.limits().clone());
-    if let Some(Error::BadHandle { what }) =
-        state.session.as_ref().and_then(|session| session.refused.as_ref())
-    {
-        return Error::BadHandle { what };
-    }
-    if let Some(limit) = state.memory.refused() {
-        let allowed = if limit == "memory" { limits.memory } else { limits.table_elements };
-        return Error::Budget { limit, allowed };
-    }
-    if error.is::<PoolConcurrencyLimitError>() {
-        return Error::Engine(one_line(error));
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) if crate::interrupt::requested() => Error::Interrupted,
+    let trap = error.downcast_ref::<Trap>();
+    match trap {
+        Some(Trap::Interrupt) if crate::interrupt::requested() => return Error::Interrupted,
         Some(Trap::Interrupt) => {
             let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time
             {
@@ -203,14 +197,55 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
             } else {
                 ("wall_time", limits.wall_time)
             };
-            Error::Budget { limit, allowed: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX) }
+            return Error::Budget { limit, allowed: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX) };
         }
-        Some(Trap::StackOverflow) => Error::Budget { limit: "stack", allowed: 512 << 10 },
-        trap => Error::Trapped {
-            what: trap.map_or_else(|| escaped(&one_line(error)), ToString::to_string),
-            note: state.session.as_ref().map(|session| session.ledger.notes().to_owned()).unwrap_or_default(),
-        },
+        Some(Trap::StackOverflow) => return Error::Budget { limit: "stack", allowed: 512 << 10 },
+        _ => {}
     }
+    let recorded = state.session.as_ref().and_then(|session| session.refused.as_ref());
+    if let (None, Some(Error::BadHandle { what })) = (trap, recorded) {
+        return Error::BadHandle { what };
+    }
+    // A refused growth fails at once in an honest program, by whatever trap its compiler chose.
+    if let Some(limit) = state.memory.refused() {
+        let allowed = if limit == "memory" { limits.memory } else { limits.table_elements };
+        return Error::Budget { limit, allowed };
+    }
+    let what = one_line(error);
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Error::Engine(what);
+    }
+    if trap.is_none() {
+        if let Some(error) = limit_of_engine(&what) {
+            return error;
+        }
+    }
+    Error::Trapped {
+        what: trap.map_or_else(|| escaped(&what), ToString::to_string),
+        note: state.session.as_ref().map(|session| session.ledger.notes().to_owned()).unwrap_or_default(),
+    }
+}
+
+/// The limits of the engine's own that it tells by their text alone, as errors of no type.
+fn limit_of_engine(text: &str) -> Option<Error> {
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if says(&["fuel allocated for hostcalls", "pointer/length out of bounds", "byte length too large"]) {
+        return Some(Error::Budget { limit: "host_bytes", allowed: HOST_CALL_BYTES as u64 });
+    }
+    if says(&["store handle limit exceeded"]) {
+        return Some(Error::Budget { limit: "handles", allowed: COMPONENT_HANDLES as u64 });
+    }
+    if says(&["unknown handle index", "is not a resource", "is not an own resource", "handles still remain"])
+        || says(&[
+            "while borrowed",
+            "resource from a borrow",
+            "already de-allocated",
+            "resource type mismatch",
+        ])
+    {
+        return Some(Error::BadHandle { what: "a handle that it does not hold" });
+    }
+    None
 }
 
 /// Text from a guest, fit to be shown: one line, without control characters, and short.

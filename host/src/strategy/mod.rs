@@ -14,7 +14,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{indexing, paging};
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, over_ceiling};
 use crate::linker;
 use crate::policy::Grants;
 use crate::state::State;
@@ -115,7 +115,7 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
         return Err(refused(vec![reason.to_owned()]));
     }
     let component = Component::from_binary(engine.wasmtime(), bytes)
-        .map_err(|error| refused(vec![format!("it is not a valid component: {}", one_line(&error))]))?;
+        .map_err(|error| refused(vec![why_invalid(&one_line(&error))]))?;
     let types = component.component_type();
     let imports: Vec<String> = types.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
     let mut reasons = linker::ungranted(imports.iter().map(String::as_str), grants);
@@ -148,6 +148,20 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
     link().map_err(|error| {
         refused(vec![format!("its types are not those of the package: {}", one_line(&error))])
     })
+}
+
+/// Why the engine does not take a component: by name where it has more of something than the pools hold.
+fn why_invalid(text: &str) -> String {
+    let ceilings = [
+        ("core module instances", "instances"),
+        ("memories", "memory"),
+        ("memory", "memory"),
+        ("table", "table"),
+    ];
+    match ceilings.into_iter().find(|(words, _)| text.contains("exceeds the") && text.contains(words)) {
+        Some((_, what)) => over_ceiling(what, text),
+        None => format!("it is not a valid component: {text}"),
+    }
 }
 
 /// What the first bytes say, where that is enough to refuse a file.

@@ -10,3 +10,4 @@ mod bindings;
 mod component;
 mod events;
 mod name;
+mod statements;

@@ -6,9 +6,21 @@ const fn refused(name: &'static str, what: &'static str, expected: &'static [&'s
     Case::new(Group::Handles, name, what, Seen::Refused, expected)
 }
 
-pub(super) const CASES: &[Case] = &[refused(
-    "handle-of-other-call",
-    "A handle of an earlier request, kept in a warm instance.",
-    &["handle"],
-)
-.warm(2)];
+/// What is observed of a handle that is not one.
+const HANDLE: &[&str] = &["handle"];
+
+pub(super) const CASES: &[Case] = &[
+    refused("handle-twice", "One handle, returned twice.", HANDLE),
+    refused("handle-after-drop", "A handle that was dropped.", HANDLE),
+    refused("handle-of-other-call", "A handle of an earlier request, kept in a warm instance.", HANDLE)
+        .warm(2),
+    refused("handle-of-other-store", "Numbers that are handles where more of them are held.", HANDLE),
+    refused("forged-index", "Numbers that were never handles.", HANDLE),
+    refused(
+        "borrow-escapes",
+        "An inner component keeps what it was lent.",
+        // Where components of components are refused, it does not come to that.
+        &["handle", "load-refused"],
+    ),
+    refused("double-drop", "A handle, dropped twice.", HANDLE),
+];

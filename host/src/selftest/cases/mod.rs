@@ -100,7 +100,7 @@ pub struct Case {
     pub what: &'static str,
     /// The request.
     pub ask: Ask,
-    /// How often the request is sent to the same worker; only the last one's outcome counts.
+    /// How often the request is sent to the same worker, at most: the first failure ends it.
     pub times: u32,
     /// How its instances live.
     pub instances: Instances,

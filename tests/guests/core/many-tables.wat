@@ -1,0 +1,14 @@
+;; Three tables, none of them too large, and all of them together.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (unreachable))
+  (table 9000 funcref)
+  (table 9000 funcref)
+  (table 9000 funcref)
+  (func (export "keyhole:strategy/paging@0.1.0#page")
+    (param $from i64) (param $to i64) (param $has-actor i32) (param $actor i64)
+    (param $has-action i32) (param $action i32) (param $action-len i32)
+    (param $position i32) (param $page i64) (param $key-id i64)
+    (param $page-size i32) (param $has-up-to i32) (param $up-to i64) (result i32)
+    ;; An empty page: ok, and no events.
+    (i32.const 16)))
