@@ -216,6 +216,9 @@ pub enum Error {
     /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// Whoever asked for the page no longer wants it.
+    #[error("the request was cancelled")]
+    Cancelled,
     /// SQLite failed in a statement of the host's own.
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -269,6 +272,7 @@ impl Error {
             Self::During { source, .. } => source.code(),
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",
+            Self::Cancelled => "cancelled",
             Self::Sqlite(_) => "sqlite",
             Self::Engine(_) => "engine",
         }

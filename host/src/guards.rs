@@ -26,8 +26,16 @@ guards! {
     PageChecks "page-checks",
     /// The proof that nothing is left out between a page's ends.
     PageProof "page-proof",
+    /// The progress handler: SQLite asks every thousand steps whether to go on.
+    ProgressHandler "progress-handler",
     /// The page connection's own `query_only`.
     QueryOnly "query-only",
+    /// The log is opened read only.
+    ReadOnlyOpen "read-only-open",
+    /// A strategy's query is a SELECT, or it does not run.
+    SelectOnly "select-only",
+    /// The thread that interrupts overdue statements from outside.
+    Watchdog "watchdog",
 }
 
 /// Whether a guard is on: always, but for the tests that switch it off.

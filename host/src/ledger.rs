@@ -72,6 +72,15 @@ pub struct StatementUse {
     pub sorts: u64,
     /// Indexes that SQLite made for the statement alone.
     pub automatic_indexes: u64,
+    /// The tables that it names: the log's plainly, others with their schema.
+    pub tables: Vec<String>,
+    /// The columns that it reads, each after its table.
+    pub columns: Vec<String>,
+    /// The functions that it calls.
+    pub functions: Vec<String>,
+    /// Whether it has passed the checks that a text's first sight takes.
+    #[serde(skip)]
+    pub passed: bool,
 }
 
 /// Where a request's time went.
@@ -137,8 +146,16 @@ impl Ledger {
         note.clear();
         *self = Self { statements, denials, note, ..Self::default() };
         for statement in &mut self.statements {
-            let (sql, plan) = (std::mem::take(&mut statement.sql), std::mem::take(&mut statement.plan));
-            *statement = StatementUse { sql, plan, ..StatementUse::default() };
+            let known = std::mem::take(statement);
+            *statement = StatementUse {
+                runs: 0,
+                rows: 0,
+                vm_steps: 0,
+                full_scan_steps: 0,
+                sorts: 0,
+                automatic_indexes: 0,
+                ..known
+            };
         }
     }
 
@@ -153,6 +170,11 @@ impl Ledger {
             self.statements.push(StatementUse { sql: sql.to_owned(), ..StatementUse::default() });
         }
         self.statements.get_mut(at)
+    }
+
+    /// Whether a text has passed the checks of its first sight.
+    pub fn has_passed(&self, sql: &str) -> bool {
+        self.statements.iter().any(|statement| statement.passed && statement.sql == sql)
     }
 
     /// The statements that this request ran.

@@ -8,9 +8,13 @@ use wasmtime::ResourceLimiter;
 /// under 1 KiB, and 16 KiB cannot exhaust a host thread's stack.
 pub const SQL_BYTES: usize = 16 * 1024;
 
-/// Most bytes of one value or row in SQLite. A row of the log has some hundred; without a bound,
-/// `x || x` makes gigabytes in the host out of nothing.
-pub const VALUE_BYTES: usize = 1 << 20;
+/// Most bytes of one value or row in a strategy's statement. A row of the log has some hundred. Without
+/// a bound, `x || x` makes gigabytes in the host out of nothing; and what is done to one value is
+/// a single step, which nothing interrupts.
+pub const VALUE_BYTES: usize = 64 << 10;
+
+/// The same in the host's own statements: a log may hold longer texts than a strategy may read.
+pub const HOST_VALUE_BYTES: usize = 1 << 20;
 
 /// Most bytes of a LIKE or GLOB pattern. One comparison is a single step, which nothing interrupts and
 /// which takes up to text times pattern: at this length, under 50 ms for the longest text.

@@ -1,10 +1,16 @@
-//! What a request may still use. Shared with SQLite's progress handler, which cuts a statement short.
+//! What a request may still use. Shared with SQLite's progress handler, with the watchdog, and with
+//! whoever may cancel the request: each of them cuts a statement short.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::InterruptHandle;
+
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::limits::Limits;
 
 /// Virtual machine steps between two looks at the budget: about 15 µs.
@@ -18,8 +24,9 @@ enum Reached {
     Steps = 1,
     LogLock = 2,
     WallTime = 3,
-    Cancelled = 4,
+    Interrupted = 4,
     Disk = 5,
+    Cancelled = 6,
 }
 
 /// Looks between two measurements of the disk: about 60 ms.
@@ -36,8 +43,26 @@ pub struct Budget {
     lock_until: AtomicU64,
     wall_until: AtomicU64,
     armed: AtomicBool,
+    cancelled: AtomicBool,
     reached: AtomicU8,
     disk_full: OnceLock<DiskFull>,
+    door: Mutex<Door>,
+}
+
+/// Whoever interrupts from another thread stands in the door; a request that ends waits until it is
+/// free, so an interrupt never hits the next one.
+#[derive(Default)]
+struct Door {
+    running: bool,
+    interrupt: Option<InterruptHandle>,
+}
+
+impl Door {
+    fn interrupt(&self) {
+        if let Some(handle) = &self.interrupt {
+            handle.interrupt();
+        }
+    }
 }
 
 impl Default for Budget {
@@ -49,27 +74,53 @@ impl Default for Budget {
             lock_until: AtomicU64::new(u64::MAX),
             wall_until: AtomicU64::new(u64::MAX),
             armed: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
             reached: AtomicU8::new(0),
             disk_full: OnceLock::new(),
+            door: Mutex::default(),
         }
     }
 }
 
 impl Budget {
+    /// From now on it is this connection's statements that are interrupted.
+    pub fn connect(&self, interrupt: InterruptHandle) {
+        self.door().interrupt = Some(interrupt);
+    }
+
     /// Has the disk measured now and then while statements run. Set once.
     pub fn watch_disk(&self, full: impl Fn() -> bool + Send + Sync + 'static) {
         // A second watch would only repeat the first.
         let _ = self.disk_full.set(Box::new(full));
     }
 
-    /// Starts a request: nothing is used, the wall clock runs.
+    /// A request begins that can be cancelled. False where one is under way already: it goes on.
+    pub fn enter(&self) -> bool {
+        let mut door = self.door();
+        let begins = !door.running;
+        if begins {
+            door.running = true;
+            self.cancelled.store(false, Relaxed);
+        }
+        begins
+    }
+
+    /// The request is over: a cancel that comes now comes too late, and affects nothing.
+    pub fn leave(&self) {
+        let mut door = self.door();
+        door.running = false;
+        self.cancelled.store(false, Relaxed);
+    }
+
+    /// Starts a call: nothing is used, the wall clock runs.
     pub fn arm(&self, limits: &Limits) {
+        self.disarm();
         self.steps.store(0, Relaxed);
         self.step_limit.store(limits.sql_steps, Relaxed);
         self.lock_until.store(u64::MAX, Relaxed);
         self.wall_until.store(self.after(limits.wall_time), Relaxed);
         self.reached.store(Reached::None as u8, Relaxed);
-        self.armed.store(true, Relaxed);
+        self.armed.store(true, Release);
     }
 
     /// The log is locked from now on.
@@ -82,15 +133,54 @@ impl Budget {
         self.lock_until.store(u64::MAX, Relaxed);
     }
 
-    /// Ends the request: statements of the host's own run free.
+    /// Ends the call: statements of the host's own run free. When it returns, nobody is about to
+    /// interrupt.
     pub fn disarm(&self) {
-        self.armed.store(false, Relaxed);
+        if self.armed.swap(false, Release) {
+            drop(self.door());
+        }
+    }
+
+    /// Ends the running request as soon as it looks; nothing where none runs.
+    fn cancel(&self) {
+        let door = self.door();
+        if door.running {
+            self.cancelled.store(true, Release);
+            if self.armed.load(Acquire) {
+                self.reached.store(Reached::Cancelled as u8, Relaxed);
+                door.interrupt();
+            }
+        }
+    }
+
+    /// Whether the running request is cancelled.
+    pub fn cancelled(&self) -> bool {
+        self.cancelled.load(Acquire)
+    }
+
+    /// Fails once the running request is cancelled.
+    pub fn check_cancelled(&self) -> Result<(), Error> {
+        if self.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// The watchdog's look: interrupts what is overdue.
+    pub(super) fn look(&self) {
+        if !self.armed.load(Acquire) || self.overdue() == Reached::None || !guards::on(Guard::Watchdog) {
+            return;
+        }
+        let door = self.door();
+        // What was overdue may have ended before the door was free.
+        let reached = self.overdue();
+        if self.armed.load(Acquire) && reached != Reached::None {
+            self.reached.store(reached as u8, Relaxed);
+            door.interrupt();
+        }
     }
 
     /// Called by SQLite every [`STEPS_A_LOOK`] steps. True interrupts the statement. Cannot panic: a
     /// panic in a progress handler would count as "go on".
     pub fn spend(&self) -> bool {
-        if !self.armed.load(Relaxed) {
+        if !self.armed.load(Relaxed) || !guards::on(Guard::ProgressHandler) {
             return false;
         }
         let steps = self.steps.fetch_add(u64::from(STEPS_A_LOOK), Relaxed);
@@ -125,7 +215,8 @@ impl Budget {
             code if code == Reached::Steps as u8 => ("sql_steps", limits.sql_steps),
             code if code == Reached::LogLock as u8 => ("log_lock", millis(limits.log_lock)),
             code if code == Reached::WallTime as u8 => ("wall_time", millis(limits.wall_time)),
-            code if code == Reached::Cancelled as u8 => return Some(Error::Interrupted),
+            code if code == Reached::Interrupted as u8 => return Some(Error::Interrupted),
+            code if code == Reached::Cancelled as u8 => return Some(Error::Cancelled),
             code if code == Reached::Disk as u8 => ("scratch_quota", 0),
             _ => return None,
         };
@@ -139,14 +230,38 @@ impl Budget {
         } else if now >= self.wall_until.load(Relaxed) {
             Reached::WallTime
         } else if crate::interrupt::requested() {
+            Reached::Interrupted
+        } else if self.cancelled() {
             Reached::Cancelled
         } else {
             Reached::None
         }
     }
 
+    fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn after(&self, span: Duration) -> u64 {
         u64::try_from((self.base.elapsed() + span).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Cancels the running request of one session or worker, from any thread.
+#[derive(Clone)]
+pub struct Canceller {
+    budget: Arc<Budget>,
+}
+
+impl Canceller {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self { budget: Arc::clone(budget) }
+    }
+
+    /// Ends the running request, be it in SQL or in the strategy's own code: it fails with
+    /// [`Error::Cancelled`]. Between requests it does nothing, now or later.
+    pub fn cancel(&self) {
+        self.budget.cancel();
     }
 }
 
@@ -164,6 +279,23 @@ mod tests {
         budget.arm(&Limits { sql_steps: 0, ..Limits::default() });
         budget.disarm();
         assert!(!budget.spend());
+    }
+
+    #[test]
+    fn a_cancel_between_requests_affects_nothing_later() {
+        let budget = Arc::new(Budget::default());
+        let canceller = Canceller::new(&budget);
+        canceller.cancel();
+        assert!(budget.enter());
+        assert!(budget.check_cancelled().is_ok());
+        canceller.cancel();
+        assert!(matches!(budget.check(&Limits::default()), Err(Error::Cancelled)));
+        assert!(!budget.enter(), "it is still the same request");
+        assert!(budget.cancelled());
+        budget.leave();
+        canceller.cancel();
+        assert!(budget.enter());
+        assert!(!budget.cancelled());
     }
 
     #[test]

@@ -3,19 +3,17 @@
 //! The main database is an empty one in memory; scratch and the log are attached to it, so a read-only
 //! log leaves scratch writable where that is wanted. The log is never opened for writing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::limits::{PATTERN_BYTES, SQL_BYTES, VALUE_BYTES};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
 use crate::log::gate::{EVENTS, Gate};
+use crate::log::{lockdown, watchdog};
 
 /// Statements that a connection keeps prepared: the host's own and a strategy's plans.
 const STATEMENTS: usize = 96;
@@ -50,60 +48,57 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(":memory:", flags)?;
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    for (setting, value) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-    ] {
-        connection.set_db_config(setting, value)?;
-    }
-    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, i32::try_from(SQL_BYTES).unwrap_or(i32::MAX))?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(VALUE_BYTES).unwrap_or(i32::MAX))?;
-    connection.set_limit(
-        Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH,
-        i32::try_from(PATTERN_BYTES).unwrap_or(i32::MAX),
-    )?;
-    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 100)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_COLUMN, 100)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    lockdown::before_attaching(&connection)?;
     match purpose {
         Use::Pages(log, scratch) => {
             if let Some(scratch) = scratch {
-                attach(&connection, scratch, "ro", "scratch")?;
+                attach(&connection, &without_links(scratch)?, "ro", "scratch")?;
             }
-            attach(&connection, &log.database, "ro", "log")?;
+            attach(&connection, &log.database, log_mode(), "log")?;
             if guards::on(Guard::QueryOnly) {
                 connection.execute_batch("PRAGMA query_only=ON")?;
             }
-            connection.execute_batch("PRAGMA temp_store=MEMORY")?;
+            // In memory, a sort would keep all of its rows there.
+            connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
         Use::Log(log) => {
             attach(&connection, &log.database, "ro", "log")?;
             connection.execute_batch("PRAGMA query_only=ON; PRAGMA temp_store=MEMORY")?;
         }
         Use::Refresh(scratch) => {
-            attach(&connection, scratch, "rwc", "scratch")?;
+            attach(&connection, &without_links(scratch)?, "rwc", "scratch")?;
             // An unnamed database lives in memory until it outgrows its cache, then in a temporary
             // file that is gone with the connection.
             connection.execute("ATTACH '' AS feed", [])?;
         }
     }
-    // On a log that grows, reading through a mapping costs more than it saves: each append unmaps it.
-    connection.execute_batch("PRAGMA mmap_size=0")?;
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    lockdown::after_attaching(&connection)?;
+    budget.connect(connection.get_interrupt_handle());
+    watchdog::watch(budget)?;
     let spend = Arc::clone(budget);
     connection
         .progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(move || spend.spend()))?;
     let judge = Arc::clone(gate);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
     Ok(connection)
+}
+
+/// How the log is opened: never for writing, but where a test shows that this alone would keep it whole.
+fn log_mode() -> &'static str {
+    if guards::on(Guard::ReadOnlyOpen) { "ro" } else { "rw" }
+}
+
+/// The path with its folder's symbolic links resolved: an operator may well keep the cache behind
+/// one, but the database itself is never one.
+fn without_links(path: &Path) -> Result<PathBuf, Error> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path.to_owned()) };
+    let folder = folder.canonicalize().map_err(|source| Error::io(folder, source))?;
+    Ok(folder.join(name))
 }
 
 fn attach(connection: &Connection, path: &Path, mode: &str, schema: &str) -> Result<(), Error> {

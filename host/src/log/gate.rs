@@ -1,13 +1,16 @@
 //! The gate on SQL: SQLite asks it about everything that a statement would touch, when the statement
 //! is prepared. It allows by list and denies the rest.
+//!
+//! Its answer is never "ignore", which would turn a column into NULL: a lie that nobody sees.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
+use crate::log::touched::Touched;
 use crate::policy::Grants;
 
 /// Whose statement is being prepared or run.
@@ -29,6 +32,7 @@ pub const FUNCTIONS: &[&str] = &[
     "avg",
     "coalesce",
     "count",
+    "cume_dist",
     "dense_rank",
     "first_value",
     "glob",
@@ -47,6 +51,7 @@ pub const FUNCTIONS: &[&str] = &[
     "nth_value",
     "ntile",
     "nullif",
+    "percent_rank",
     "rank",
     "round",
     "row_number",
@@ -61,38 +66,75 @@ pub const FUNCTIONS: &[&str] = &[
     "upper",
 ];
 
+/// What comes with a module of virtual tables that is granted: SQLite's own functions for it.
+const OF_FTS5: &[&str] = &["bm25", "highlight", "match", "snippet"];
+
+/// The modules of this SQLite, and how the names begin of those that it makes when they are first
+/// named: tables that are there without having been made, or that somebody would have to make.
+const MODULES: &[&str] = &["fts5", "fts5vocab"];
+const MODULE_PREFIXES: &[&str] = &["pragma_", "json_", "jsonb_", "fts3", "fts4"];
+
 /// The log's table.
 pub const EVENTS: &str = "audit_events";
 
 /// What the host's own tables in scratch are called.
 pub const HOST_PREFIX: &str = "keyhole_";
 
+/// SQLite's catalogue of a database. While it runs CREATE and DROP it keeps it by ordinary writes, and
+/// finds rows in it by these columns; the one that it never needs to read is the text.
+const CATALOGUE: &str = "sqlite_master";
+const TEMP_CATALOGUE: &str = "sqlite_temp_master";
+const CATALOGUE_COLUMNS: &[&str] = &["ROWID", "type", "name", "tbl_name", "rootpage"];
+
 /// One connection's gate.
 #[derive(Debug)]
 pub struct Gate {
     author: AtomicU8,
+    preparing: AtomicBool,
     columns: Vec<&'static str>,
     functions: Vec<&'static str>,
-    denial: Mutex<Option<(&'static str, String)>>,
+    modules: Vec<&'static str>,
+    seen: Mutex<Seen>,
+}
+
+/// What came of the statement that is being prepared.
+#[derive(Debug, Default)]
+struct Seen {
+    denial: Option<(&'static str, String)>,
+    touched: Touched,
+    /// Whether it makes or drops something, and whether it would write to the catalogue.
+    changes_schema: bool,
+    writes_catalogue: bool,
 }
 
 impl Gate {
     /// The gate of the host's own connections: a strategy's statement could do nothing behind it.
     pub fn of_host() -> Arc<Self> {
-        Self::with(Vec::new(), Vec::new())
+        Self::with(Vec::new(), Vec::new(), Vec::new())
     }
 
     /// A gate that lets through what is granted.
     pub fn new(grants: &Grants) -> Arc<Self> {
-        Self::with(grants.columns.clone(), grants.functions.clone())
+        let modules = grants.virtual_tables.clone();
+        let mut functions = grants.functions.clone();
+        if modules.contains(&"fts5") {
+            functions.extend(OF_FTS5);
+        }
+        Self::with(grants.columns.clone(), functions, modules)
     }
 
-    fn with(columns: Vec<&'static str>, functions: Vec<&'static str>) -> Arc<Self> {
+    fn with(
+        columns: Vec<&'static str>,
+        functions: Vec<&'static str>,
+        modules: Vec<&'static str>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             author: AtomicU8::new(Author::Host as u8),
+            preparing: AtomicBool::new(false),
             columns,
             functions,
-            denial: Mutex::new(None),
+            modules,
+            seen: Mutex::default(),
         })
     }
 
@@ -101,10 +143,32 @@ impl Gate {
         self.author.store(author as u8, Relaxed);
     }
 
+    /// Whether any virtual table is granted.
+    pub fn grants_virtual_tables(&self) -> bool {
+        !self.modules.is_empty()
+    }
+
+    /// A text of the strategy's is about to be prepared: what it touches is collected. Statements that
+    /// come later, while it runs, are SQLite's own.
+    pub fn begin_text(&self) {
+        *self.seen() = Seen::default();
+        self.preparing.store(true, Relaxed);
+    }
+
+    /// The text is prepared, or was refused. What it touches.
+    pub fn end_text(&self) -> Touched {
+        self.preparing.store(false, Relaxed);
+        let mut seen = self.seen();
+        // The defensive setting has refused it: to say so is left to us.
+        if seen.writes_catalogue && !seen.changes_schema && seen.denial.is_none() {
+            seen.denial = Some(("schema", dotted("scratch", CATALOGUE, "")));
+        }
+        std::mem::take(&mut seen.touched)
+    }
+
     /// The denial that made the last statement fail, if one did.
     pub fn take_denial(&self) -> Option<Error> {
-        let denial = self.denial.lock().unwrap_or_else(PoisonError::into_inner).take();
-        denial.map(|(rule, object)| Error::Denied { rule, object })
+        self.seen().denial.take().map(|(rule, object)| Error::Denied { rule, object })
     }
 
     /// SQLite's question. A denial is kept with its rule and object: SQLite itself only says "not
@@ -115,22 +179,39 @@ impl Gate {
             _ if !guards::on(Guard::Authorizer) => return Authorization::Allow,
             author => author == Author::Refresh as u8,
         };
-        match self.rule(&context, refreshing) {
+        let mut seen = self.seen();
+        let preparing = self.preparing.load(Relaxed);
+        if preparing {
+            seen.touched.take_in(&context.action, context.database_name.unwrap_or_default());
+        }
+        match self.rule(&context, refreshing, preparing, &mut seen) {
             None => Authorization::Allow,
             Some(denial) => {
-                *self.denial.lock().unwrap_or_else(PoisonError::into_inner) = Some(denial);
+                // The first one says what the statement wanted.
+                seen.denial.get_or_insert(denial);
                 Authorization::Deny
             }
         }
     }
 
-    fn rule(&self, context: &AuthContext<'_>, refreshing: bool) -> Option<(&'static str, String)> {
-        let database = context.database_name.unwrap_or_default();
+    fn rule(
+        &self,
+        context: &AuthContext<'_>,
+        refreshing: bool,
+        preparing: bool,
+        seen: &mut Seen,
+    ) -> Option<(&'static str, String)> {
+        let database = context.database_name.unwrap_or_default().to_ascii_lowercase();
+        let database = database.as_str();
+        let in_scratch = refreshing && database == "scratch";
         match context.action {
             AuthAction::Select => None,
             AuthAction::Read { table_name, column_name } => {
-                let granted = self.may_read(database, table_name, column_name, refreshing);
-                (!granted).then(|| ("read", dotted(database, table_name, column_name)))
+                if in_scratch && table_name.eq_ignore_ascii_case(CATALOGUE) {
+                    let own = seen.changes_schema && CATALOGUE_COLUMNS.contains(&column_name);
+                    return (!own).then(|| ("read", dotted(database, table_name, column_name)));
+                }
+                self.denies_read(database, table_name, column_name, refreshing)
             }
             AuthAction::Function { function_name } => {
                 let granted =
@@ -140,55 +221,93 @@ impl Gate {
             AuthAction::Insert { table_name }
             | AuthAction::Delete { table_name }
             | AuthAction::Update { table_name, .. } => {
-                // SQLite keeps its own catalogue with ordinary writes while it runs CREATE and DROP;
-                // a strategy's own statement on it is refused by the defensive setting.
-                let own = refreshing
-                    && database == "scratch"
-                    && (own_name(table_name) || table_name == "sqlite_master");
-                (!own).then(|| ("write", dotted(database, table_name, "")))
+                let catalogue = table_name.eq_ignore_ascii_case(CATALOGUE);
+                seen.writes_catalogue |= catalogue;
+                let rule = match () {
+                    () if table_name.eq_ignore_ascii_case(TEMP_CATALOGUE) => "temp",
+                    () if catalogue => "schema",
+                    () => "write",
+                };
+                (!(in_scratch && (catalogue || own_name(table_name))))
+                    .then(|| (rule, dotted(database, table_name, "")))
             }
             AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => {
-                let own = refreshing && database == "scratch" && own_name(table_name);
+                let own = in_scratch && own_name(table_name);
+                seen.changes_schema |= own;
                 (!own).then(|| ("schema", dotted(database, table_name, "")))
             }
             AuthAction::CreateIndex { index_name, table_name }
             | AuthAction::DropIndex { index_name, table_name } => {
-                let own = refreshing && database == "scratch" && own_name(table_name) && own_name(index_name);
+                let own = in_scratch && own_name(table_name) && own_name(index_name);
+                seen.changes_schema |= own;
                 (!own).then(|| ("schema", dotted(database, index_name, "")))
             }
+            AuthAction::CreateVtable { table_name, module_name }
+            | AuthAction::DropVtable { table_name, module_name } => {
+                let granted = self.modules.iter().any(|module| module_name.eq_ignore_ascii_case(module));
+                let own = in_scratch && granted && own_name(table_name);
+                seen.changes_schema |= own;
+                (!own).then(|| ("virtual-table", format!("{table_name} ({module_name})")))
+            }
             // Raised for each index that CREATE INDEX fills.
-            AuthAction::Reindex { .. } if refreshing && database == "scratch" => None,
+            AuthAction::Reindex { .. } if in_scratch => None,
+            // A full-text index asks, while it runs, whether another connection has changed it.
+            AuthAction::Pragma { pragma_name, pragma_value: None }
+                if !preparing
+                    && self.grants_virtual_tables()
+                    && database == "scratch"
+                    && pragma_name.eq_ignore_ascii_case("data_version") =>
+            {
+                None
+            }
             other => Some(denied_action(&other)),
         }
     }
 
-    fn may_read(&self, database: &str, table: &str, column: &str, refreshing: bool) -> bool {
-        match database {
-            "log" => table == EVENTS && (column.is_empty() || self.columns.contains(&column)),
-            "scratch" => own_name(table) || (refreshing && table == "sqlite_master"),
-            "feed" => refreshing && table == "events",
-            // A table of which no column is used is reported without its database, as are the
-            // names of subqueries.
-            "" => {
-                column.is_empty()
-                    && !table.contains("pragma_")
-                    && !table.starts_with("json_")
-                    && own_name_or_log(table)
+    fn denies_read(
+        &self,
+        database: &str,
+        table: &str,
+        column: &str,
+        refreshing: bool,
+    ) -> Option<(&'static str, String)> {
+        let events = table.eq_ignore_ascii_case(EVENTS);
+        let granted = match database {
+            "log" => {
+                let known = |granted: &&str| granted.eq_ignore_ascii_case(column);
+                events && (column.is_empty() || self.columns.iter().any(known))
             }
+            "scratch" => own_name(table),
+            "feed" => refreshing && table.eq_ignore_ascii_case("events"),
+            // A table of which no column is used is reported as it was named, as are the names of
+            // subqueries: without its database.
+            "" => column.is_empty() && (events || own_name(table)),
             _ => false,
-        }
+        };
+        // The main database is empty: what seems to lie there is made up by a module.
+        let made_up = database == "main" && !table.to_ascii_lowercase().starts_with("sqlite_");
+        let rule = if made_up || is_module(table) { "virtual-table" } else { "read" };
+        (!granted).then(|| (rule, dotted(database, table, column)))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether a strategy may use the name for a table or an index of its own.
 fn own_name(name: &str) -> bool {
-    name != EVENTS && own_name_or_log(name)
+    let lower = name.to_ascii_lowercase();
+    lower != EVENTS
+        && !lower.starts_with(HOST_PREFIX)
+        && !is_module(&lower)
+        && (!lower.starts_with("sqlite_") || lower.starts_with("sqlite_autoindex_"))
 }
 
-fn own_name_or_log(name: &str) -> bool {
+/// Whether a table of this name could be one that a module makes up.
+pub fn is_module(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    !lower.starts_with(HOST_PREFIX)
-        && (!lower.starts_with("sqlite_") || lower.starts_with("sqlite_autoindex_"))
+    MODULES.contains(&lower.as_str()) || MODULE_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 fn dotted(database: &str, table: &str, column: &str) -> String {
@@ -196,18 +315,29 @@ fn dotted(database: &str, table: &str, column: &str) -> String {
 }
 
 fn denied_action(action: &AuthAction<'_>) -> (&'static str, String) {
-    match action {
-        AuthAction::Attach { filename } => ("attach", (*filename).to_owned()),
-        AuthAction::Detach { database_name } => ("attach", (*database_name).to_owned()),
-        AuthAction::Pragma { pragma_name, .. } => ("pragma", (*pragma_name).to_owned()),
-        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
-            ("transaction", "statement".to_owned())
-        }
-        AuthAction::Recursive => ("recursive", "WITH RECURSIVE".to_owned()),
-        AuthAction::CreateVtable { table_name, module_name }
-        | AuthAction::DropVtable { table_name, module_name } => {
-            ("virtual-table", format!("{table_name} ({module_name})"))
-        }
-        other => ("statement", format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_owned()),
+    let named = |rule, name: &str| (rule, name.to_owned());
+    match *action {
+        AuthAction::Attach { filename } => named("attach", filename),
+        AuthAction::Detach { database_name } => named("attach", database_name),
+        AuthAction::Pragma { pragma_name, .. } => named("pragma", pragma_name),
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => named("transaction", "statement"),
+        AuthAction::Recursive => named("recursive", "WITH RECURSIVE"),
+        AuthAction::AlterTable { table_name, .. } => named("schema", table_name),
+        AuthAction::Analyze { table_name } => named("schema", table_name),
+        AuthAction::Reindex { index_name } => named("schema", index_name),
+        AuthAction::CreateTempIndex { index_name: name, .. }
+        | AuthAction::DropTempIndex { index_name: name, .. }
+        | AuthAction::CreateTempTable { table_name: name }
+        | AuthAction::DropTempTable { table_name: name } => named("temp", name),
+        AuthAction::CreateView { view_name: name }
+        | AuthAction::DropView { view_name: name }
+        | AuthAction::CreateTempView { view_name: name }
+        | AuthAction::DropTempView { view_name: name } => named("view", name),
+        AuthAction::CreateTrigger { trigger_name: name, .. }
+        | AuthAction::DropTrigger { trigger_name: name, .. }
+        | AuthAction::CreateTempTrigger { trigger_name: name, .. }
+        | AuthAction::DropTempTrigger { trigger_name: name, .. } => named("trigger", name),
+        // One that this SQLite does not know yet.
+        _ => named("statement", "of an unknown kind"),
     }
 }

@@ -7,7 +7,9 @@ pub mod connection;
 pub mod digest;
 pub mod feed;
 pub mod files;
+mod first_sight;
 pub mod gate;
+pub mod lockdown;
 pub mod marks;
 pub mod payload;
 pub mod profile;
@@ -16,5 +18,7 @@ pub mod session;
 pub mod statement;
 #[cfg(test)]
 mod tests;
+pub mod touched;
+pub mod watchdog;
 
 pub use files::{Identity, Log};

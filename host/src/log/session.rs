@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
-use crate::log::budget::Budget;
+use crate::log::budget::{Budget, Canceller};
 use crate::log::connection::{self, Use, patiently};
 use crate::log::gate::{Author, Gate};
 use crate::log::marks::Marks;
@@ -56,6 +56,8 @@ pub struct Session {
     keep_notes: bool,
     files: Option<LogFiles>,
     scratch: Option<(PathBuf, Identity)>,
+    /// Whether the running request is this session's own to end.
+    entered: bool,
     seen_version: Option<i64>,
     high_water: i64,
     call: u32,
@@ -68,8 +70,19 @@ pub struct Session {
 impl Session {
     /// Opens a session for pages. `scratch` is the strategy's database, if it has one.
     pub fn for_pages(log: &Log, scratch: Option<PathBuf>, grants: &Grants) -> Result<Self, Error> {
-        let limits = grants.limits.clone();
-        let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
+        Self::for_pages_within(Arc::default(), log, scratch, grants)
+    }
+
+    /// The same, within a budget that outlives the session: a worker's.
+    pub(crate) fn for_pages_within(
+        budget: Arc<Budget>,
+        log: &Log,
+        scratch: Option<PathBuf>,
+        grants: &Grants,
+    ) -> Result<Self, Error> {
+        let (limits, gate) = (grants.limits.clone(), Gate::new(grants));
+        // A session that was lost in mid-call left it armed.
+        budget.disarm();
         let database = Identity::of(&log.database)?;
         let payloads = PayloadFile::open(&log.payloads)?;
         let files = LogFiles { log: log.clone(), database, payloads, marks: log.marks.of(database) };
@@ -125,6 +138,7 @@ impl Session {
             keep_notes: false,
             files,
             scratch,
+            entered: false,
             seen_version: None,
             high_water: 0,
             call: 0,
@@ -156,7 +170,7 @@ impl Session {
         // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
         self.budget.disarm();
         let wait = self.limits.busy_wait;
-        let pinned = patiently(wait, || self.pin());
+        let pinned = patiently(wait, || self.budget.check_cancelled().and_then(|()| self.pin()));
         self.budget.arm(&self.limits);
         match pinned {
             Ok((high_water, covered)) => {
@@ -196,6 +210,8 @@ impl Session {
 
     /// Ends the snapshot and gives the log's lock back. Does nothing where there is none.
     pub fn end(&mut self) {
+        // An interrupt would keep the transaction open. Nothing of the strategy's runs from here on.
+        self.budget.disarm();
         if !self.connection.is_autocommit() {
             // The transaction only read; SQLite ends it even where the rollback reports an error.
             let _ =
@@ -215,7 +231,19 @@ impl Session {
     /// Ends the call: the budget no longer applies.
     pub fn finish(&mut self) {
         self.end();
-        self.budget.disarm();
+        if std::mem::take(&mut self.entered) {
+            self.budget.leave();
+        }
+    }
+
+    /// A handle that cancels the running call from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(&self.budget)
+    }
+
+    /// Whether the running call is cancelled.
+    pub fn cancelled(&self) -> bool {
+        self.budget.cancelled()
     }
 
     fn start_call(&mut self) {
@@ -225,6 +253,10 @@ impl Session {
         self.payload_bytes.clear();
         self.payload_spans.clear();
         self.call = (self.call + 1) % MOST_CALLS;
+        if std::mem::take(&mut self.entered) {
+            self.budget.leave();
+        }
+        self.entered = self.budget.enter();
         self.budget.arm(&self.limits);
     }
 
@@ -371,6 +403,10 @@ impl Session {
     /// What is known of the log's events; None for a session that has no log.
     pub(super) fn marks(&self) -> Option<&Marks> {
         self.files.as_ref().map(|files| &*files.marks)
+    }
+
+    pub(super) fn scratch_is_attached(&self) -> bool {
+        self.scratch.is_some()
     }
 
     pub(super) fn payload_file(&mut self) -> Result<&mut PayloadFile, Error> {

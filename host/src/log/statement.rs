@@ -5,12 +5,17 @@ use rusqlite::{ErrorCode, StatementStatus};
 
 use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::limits::{SQL_BYTES, VALUE_BYTES};
 use crate::log::gate::Author;
+use crate::log::lockdown;
 use crate::log::session::{HOST, Session};
 
 /// Most bytes of text and blobs that one statement may return.
 const RESULT_BYTES: u64 = 4 << 20;
+
+/// Semicolons that a text may hold, in its texts and comments too.
+const SEMICOLONS: usize = 16;
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -99,7 +104,8 @@ impl Session {
             return Err(self.deny("write", "scratch, while a page is answered"));
         }
         self.check_text(sql)?;
-        self.gate.admit(Author::Refresh);
+        self.first_sight(sql)?;
+        self.admit(Author::Refresh)?;
         let mut measured = Measured::default();
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -125,7 +131,7 @@ impl Session {
             measured.take(&statement);
             Ok(self.connection.total_changes() - before)
         })();
-        self.gate.admit(Author::Host);
+        self.admit(Author::Host)?;
         self.record(sql, &measured);
         outcome.map_err(|error| self.blame(error))
     }
@@ -138,12 +144,15 @@ impl Session {
         mut each: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
     ) -> Result<Vec<String>, Error> {
         self.check_text(sql)?;
-        self.gate.admit(self.author);
+        self.first_sight(sql)?;
+        self.admit(self.author)?;
         let room = self.limits.rows.saturating_sub(self.ledger.rows);
         let mut measured = Measured { runs: 1, ..Measured::default() };
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
-            if !statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0 {
+            if guards::on(Guard::SelectOnly)
+                && (!statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0)
+            {
                 return Err(Error::Denied { rule: "statement", object: "anything but a SELECT".to_owned() });
             }
             if statement.parameter_count() != params.len() {
@@ -179,7 +188,7 @@ impl Session {
             measured.take(&statement);
             walked.map(|()| columns)
         })();
-        self.gate.admit(Author::Host);
+        self.admit(Author::Host)?;
         self.ledger.rows += measured.rows;
         self.record(sql, &measured);
         outcome.map_err(|error| match error {
@@ -207,11 +216,22 @@ impl Session {
         if sql.contains('\0') {
             return Err(self.deny("statement", "a NUL in its text"));
         }
+        // One after another they would be looked for by recursion, and exhaust a host thread's stack.
+        if sql.bytes().filter(|&byte| byte == b';').count() > SEMICOLONS {
+            return Err(self.deny("statement", "more than one in a text"));
+        }
         // The prepared statements of a connection are found by their text, and the host's own were
         // prepared without the gate.
         if sql.trim_start().starts_with(HOST) {
             return Err(self.deny("statement", "the host's mark"));
         }
+        Ok(())
+    }
+
+    /// Statements are this author's from now on, and what they make is bounded accordingly.
+    pub(super) fn admit(&self, author: Author) -> Result<(), Error> {
+        lockdown::bound_values(&self.connection, author)?;
+        self.gate.admit(author);
         Ok(())
     }
 
@@ -230,7 +250,7 @@ impl Session {
     }
 
     /// Turns SQLite's error into what it means for the strategy.
-    fn blame(&mut self, error: Error) -> Error {
+    pub(super) fn blame(&mut self, error: Error) -> Error {
         if let Some(Error::Denied { rule, object }) = self.gate.take_denial() {
             return self.deny(rule, &object);
         }

@@ -88,7 +88,8 @@ impl Instance {
             let over = guest_time >= limits.guest_time
                 || session.locked_for() >= limits.log_lock + TICK
                 || state.began.elapsed() >= limits.wall_time
-                || crate::interrupt::requested();
+                || crate::interrupt::requested()
+                || session.cancelled();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
         });
         store.set_epoch_deadline(1);
@@ -188,6 +189,9 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::Interrupt) if crate::interrupt::requested() => return Error::Interrupted,
+        Some(Trap::Interrupt) if state.session.as_ref().is_some_and(|session| session.cancelled()) => {
+            return Error::Cancelled;
+        }
         Some(Trap::Interrupt) => {
             let (limit, allowed) = if state.began.elapsed().saturating_sub(state.in_host) >= limits.guest_time
             {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::log::Log;
+use crate::log::budget::{Budget, Canceller};
 use crate::log::session::Session;
 use crate::native;
 use crate::page::{Page, PageRequest, Pager, check};
@@ -30,6 +31,7 @@ pub struct Worker {
     scratch: Option<Arc<Scratch>>,
     session: Option<Box<Session>>,
     warm: Option<Instance>,
+    budget: Arc<Budget>,
 }
 
 impl Worker {
@@ -49,7 +51,13 @@ impl Worker {
             scratch,
             session: None,
             warm: None,
+            budget: Arc::default(),
         }
+    }
+
+    /// A handle that cancels the running request from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(&self.budget)
     }
 
     /// What the last request did.
@@ -67,6 +75,34 @@ impl Worker {
             statement.plan = plan;
         }
         Some((&session.ledger, session.limits()))
+    }
+
+    /// Tries until the page is answered, on files that may be replaced meanwhile.
+    fn answer(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let mut reopened = 0;
+        loop {
+            self.budget.check_cancelled()?;
+            let outcome = self.attempt(request);
+            match outcome {
+                // Opening anew checks scratch against the log that is there now.
+                Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
+                    self.session = None;
+                }
+                Ok(page) => {
+                    if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
+                        scratch.saw(ledger.high_water, ledger.covered);
+                    }
+                    return Ok(page);
+                }
+                Err(error) => {
+                    if reopened == REOPENS || self.budget.cancelled() || !self.mends_scratch(&error)? {
+                        return Err(error);
+                    }
+                    self.session = None;
+                }
+            }
+            reopened += 1;
+        }
     }
 
     fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
@@ -193,7 +229,8 @@ impl Worker {
             None => None,
         };
         let grants = &self.strategy.grants;
-        let mut session = Session::for_pages(&self.log, scratch, grants)?;
+        let budget = Arc::clone(&self.budget);
+        let mut session = Session::for_pages_within(budget, &self.log, scratch, grants)?;
         session.keep_notes(grants.notes);
         Ok(Box::new(session))
     }
@@ -221,28 +258,13 @@ impl Pager for Worker {
         }
         let strategy = Arc::clone(&self.strategy);
         let _turn = strategy.share.take()?;
-        let mut reopened = 0;
-        loop {
-            let outcome = self.attempt(request);
-            match outcome {
-                // Opening anew checks scratch against the log that is there now.
-                Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
-                    self.session = None;
-                }
-                Ok(page) => {
-                    if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
-                        scratch.saw(ledger.high_water, ledger.covered);
-                    }
-                    return Ok(page);
-                }
-                Err(error) => {
-                    if reopened == REOPENS || !self.mends_scratch(&error)? {
-                        return Err(error);
-                    }
-                    self.session = None;
-                }
-            }
-            reopened += 1;
+        let owner = self.budget.enter();
+        let outcome = self.answer(request);
+        // Whatever a strategy made of the interrupt is not its fault.
+        let outcome = outcome.map_err(|error| if self.budget.cancelled() { Error::Cancelled } else { error });
+        if owner {
+            self.budget.leave();
         }
+        outcome
     }
 }
