@@ -301,6 +301,8 @@ impl Error {
                 format!("sql-budget ({limit})")
             }
             "table_elements" => "table".to_owned(),
+            "host_call_bytes" => "host-bytes".to_owned(),
+            "component_handles" => "handles".to_owned(),
             other => other.replace('_', "-"),
         }
     }

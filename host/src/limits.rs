@@ -1,24 +1,27 @@
-//! Every limit of a request, in one struct, each with its reason, and the counter of guest memory.
+//! Every limit of a request, in one struct, each with its bounds and its reason; the ceilings of the
+//! engine above them; and the counter of guest memory.
 
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-/// Most bytes of SQL in one statement. SQLite parses recursively; a page's honest statement has
-/// under 1 KiB, and 16 KiB cannot exhaust a host thread's stack.
-pub const SQL_BYTES: usize = 16 * 1024;
+use crate::log::session::MOST_CLAIMS;
 
-/// Most bytes of one value or row in a strategy's statement. A row of the log has some hundred. Without
-/// a bound, `x || x` makes gigabytes in the host out of nothing; and what is done to one value is
-/// a single step, which nothing interrupts.
-pub const VALUE_BYTES: usize = 64 << 10;
-
-/// The same in the host's own statements: a log may hold longer texts than a strategy may read.
+/// Most bytes of one value in the host's own statements: a log may hold longer texts than a strategy may
+/// read.
 pub const HOST_VALUE_BYTES: usize = 1 << 20;
 
 /// Most bytes of a LIKE or GLOB pattern. One comparison is a single step, which nothing interrupts and
 /// which takes up to text times pattern: at this length, under 50 ms for the longest text.
 pub const PATTERN_BYTES: usize = 50;
+
+/// Most bytes of SQL that any policy may allow in one statement: SQLite parses recursively, and 16 KiB
+/// cannot exhaust a host thread's stack.
+pub const SQL_BYTES: usize = 16 * 1024;
+
+/// Most bytes of one value or row that any policy may allow: what is done to one value is a single step,
+/// which nothing interrupts, and `PATTERN_BYTES` is reckoned for it.
+pub const VALUE_BYTES: usize = 64 << 10;
 
 /// Most bytes of notes kept of one call.
 pub const NOTE_BYTES: usize = 1024;
@@ -26,61 +29,197 @@ pub const NOTE_BYTES: usize = 1024;
 /// Most rows that the proof of a page reads: ten pages' worth, and about 0.1 ms.
 pub const PROOF_ROWS: u32 = 500;
 
-/// Largest bytes that one host call may lift out of a guest (wasmtime charges them before it
-/// allocates). Requests and answers of an honest page have a few KiB.
-pub const HOST_CALL_BYTES: usize = 1 << 20;
-
-/// Handles that may lie in one instance's tables at once, above the events of one call.
-pub const COMPONENT_HANDLES: usize = 4096;
-
 /// How long the host's own reading of the log (feeds, summaries, copies) waits for the writer: as long
 /// as the live writer waits for readers.
 pub const HOST_WAIT: Duration = Duration::from_secs(5);
 
-/// The limits of one request. Exceeding one ends the request, never the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Time in guest code, host calls not counted. An honest page needs well under 1 ms; the ticker
-    /// makes this exact to about 5 ms.
-    pub guest_time: Duration,
-    /// Time from the snapshot to the answer, host calls included.
-    pub wall_time: Duration,
-    /// How long the log may be locked against its writer's commit. The writer gives up after 5 s.
-    pub log_lock: Duration,
-    /// How long to wait for the writer's commit before a request reports `busy`. Shorter than the
-    /// wall time, so that waiting is never taken for the strategy's fault.
-    pub busy_wait: Duration,
-    /// Virtual machine steps of SQLite over all statements.
-    pub sql_steps: u64,
-    /// Rows over all statements. A tail of uncovered events is read through here.
-    pub rows: u64,
-    /// Event handles minted.
-    pub handles: u64,
-    /// Payload bytes read, by the strategy or for the answer.
-    pub payload_bytes: u64,
-    /// Guest memory in bytes, summed over all memories of the instance.
-    pub memory: u64,
-    /// Table elements, summed over all tables of the instance.
-    pub table_elements: u64,
-    /// Largest page that a request may ask for.
-    pub page_size: u32,
+/// How a number is written in a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds, written `50ms`, `2s`, `5m`.
+    Time,
+    /// Bytes, written `64MiB`.
+    Bytes,
+    /// A plain number.
+    Count,
+    /// 1 or 0, written `true` or `false`.
+    Switch,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            guest_time: Duration::from_millis(50),
-            wall_time: Duration::from_millis(500),
-            log_lock: Duration::from_millis(50),
-            busy_wait: Duration::from_millis(400),
-            sql_steps: 2_000_000,
-            rows: 20_000,
-            handles: 1024,
-            payload_bytes: 4 << 20,
-            memory: 64 << 20,
-            table_elements: 20_000,
-            page_size: 1000,
+/// A limit as the policy knows it. Times are in milliseconds, sizes in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantity {
+    /// Its name in the policy.
+    pub name: &'static str,
+    /// How it is written.
+    pub unit: Unit,
+    /// What it is where a policy says nothing.
+    pub default: u64,
+    /// The least that makes sense.
+    pub least: u64,
+    /// The most that any policy may say.
+    pub most: u64,
+    /// What it bounds.
+    pub meaning: &'static str,
+    /// Why the default is what it is.
+    pub reason: &'static str,
+}
+
+/// A field of [`Limits`] or [`Ceilings`]: a number in the policy's unit.
+trait Field: Copy {
+    fn of(number: u64) -> Self;
+    fn number(self) -> u64;
+}
+
+impl Field for u64 {
+    fn of(number: u64) -> Self {
+        number
+    }
+
+    fn number(self) -> u64 {
+        self
+    }
+}
+
+impl Field for u32 {
+    fn of(number: u64) -> Self {
+        Self::try_from(number).unwrap_or(Self::MAX)
+    }
+
+    fn number(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl Field for bool {
+    fn of(number: u64) -> Self {
+        number != 0
+    }
+
+    fn number(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl Field for Duration {
+    fn of(number: u64) -> Self {
+        Self::from_millis(number)
+    }
+
+    fn number(self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Declares a struct of numbers, each once, with all that parser, reports and documentation need.
+macro_rules! quantities {
+    ($(#[$doc:meta])* $struct:ident, $list:ident: [$count:literal] {
+        $($field:ident: $type:ty = $default:expr, $unit:ident, $least:expr, $most:expr,
+            $meaning:literal, $reason:literal;)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $struct {
+            $(
+                #[doc = concat!($meaning, ": ", $reason, ".")]
+                pub $field: $type,
+            )*
         }
+
+        #[doc = concat!("Each field of [`", stringify!($struct), "`].")]
+        pub const $list: [Quantity; $count] = [$(Quantity {
+            name: stringify!($field),
+            unit: Unit::$unit,
+            default: $default,
+            least: $least,
+            most: $most,
+            meaning: $meaning,
+            reason: $reason,
+        }),*];
+
+        impl Default for $struct {
+            fn default() -> Self {
+                Self { $($field: Field::of($default)),* }
+            }
+        }
+
+        impl $struct {
+            /// Each by its name in the policy, as it is in effect; times in milliseconds, sizes in bytes.
+            pub fn named(&self) -> [(&'static str, u64); $count] {
+                [$((stringify!($field), self.$field.number())),*]
+            }
+
+            /// Changes the one of that name; false where there is none.
+            pub fn set(&mut self, name: &str, number: u64) -> bool {
+                match name {
+                    $(stringify!($field) => self.$field = Field::of(number),)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+quantities! {
+    /// The limits of one request. Exceeding one ends the request, never the host.
+    Limits, LIMITS: [17] {
+        guest_time: Duration = 50, Time, 1, 10 * MINUTE,
+            "Time in guest code, host calls not counted",
+            "an honest page needs well under 1 ms; the ticker makes this exact to about 5 ms";
+        wall_time: Duration = 500, Time, 1, 10 * MINUTE,
+            "Time from the snapshot to the answer, host calls included",
+            "a client has given up by then; a page takes some 0.1 ms";
+        log_lock: Duration = 50, Time, 1, 10 * MINUTE,
+            "How long the log may be locked against its writer's commit",
+            "the writer gives up after 5 s, and many readers follow one another";
+        busy_wait: Duration = 400, Time, 0, MINUTE,
+            "How long to wait for the writer's commit before a request reports `busy`",
+            "shorter than the wall time, so that waiting is never taken for the strategy's fault";
+        fuel: u64 = 1_000_000_000, Count, 1_000, u64::MAX >> 1,
+            "Fuel of guest code, counted only where the host's `fuel` is on",
+            "about what guest code burns in its time, ten times over: time cuts first";
+        sql_steps: u64 = 2_000_000, Count, 1_000, 1_000_000_000_000,
+            "Steps of SQLite's virtual machine over all statements",
+            "some 30 ms of SQLite; an honest page takes a few thousand";
+        rows: u64 = 20_000, Count, 1, 1_000_000_000,
+            "Rows over all statements",
+            "a tail of 5,000 uncovered events is read through here, twice by a deep page";
+        handles: u64 = 1_024, Count, 1, MOST_CLAIMS,
+            "Event handles minted",
+            "the largest page, and a little more";
+        component_handles: u32 = 4_096, Count, 16, 1 << 16,
+            "Handles that may lie in one instance's tables at once",
+            "above the events of one call; a handle costs the host some 32 bytes";
+        host_call_bytes: u64 = MIB, Bytes, 4 * KIB, 16 * MIB,
+            "Bytes that one host call may lift out of a guest",
+            "they are charged before they are allocated; requests and answers of an honest page have a few KiB";
+        payload_bytes: u64 = 4 * MIB, Bytes, KIB, 1 << 30,
+            "Payload bytes read, by the strategy or for the answer",
+            "a page of 1,000 events of the contract has about 1.2 MB";
+        result_bytes: u64 = 4 * MIB, Bytes, 4 * KIB, 64 * MIB,
+            "Bytes that one statement may return",
+            "20,000 rows of a few columns; they are copied into the guest's memory";
+        sql_bytes: u64 = SQL_BYTES as u64, Bytes, 64, SQL_BYTES as u64,
+            "Bytes of one SQL text",
+            "SQLite parses recursively: 16 KiB cannot exhaust a thread's stack, and an honest text has under 1 KiB";
+        value_bytes: u64 = VALUE_BYTES as u64, Bytes, KIB, VALUE_BYTES as u64,
+            "Bytes of one value or row in SQLite",
+            "a row of the log has some hundred; without a bound, `x || x` makes gigabytes out of nothing";
+        memory: u64 = 64 * MIB, Bytes, 64 * KIB, 4 << 30,
+            "Guest memory, summed over all memories of the instance",
+            "an honest page needs 2 MiB; 64 MiB is copied in about 10 ms, the longest that nothing interrupts";
+        table_elements: u64 = 20_000, Count, 0, 10_000_000,
+            "Table elements, summed over all tables of the instance",
+            "a table entry for each function of a large component";
+        page_size: u32 = 1_000, Count, 1, 4_096,
+            "Largest page that a request may ask for",
+            "twenty ordinary pages; its payloads fit `payload_bytes`";
     }
 }
 
@@ -97,67 +236,44 @@ impl Limits {
         }
     }
 
-    /// Each limit by its name in the policy; times in milliseconds, sizes in bytes.
-    pub fn named(&self) -> [(&'static str, u64); 11] {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        [
-            ("guest_time", millis(self.guest_time)),
-            ("wall_time", millis(self.wall_time)),
-            ("log_lock", millis(self.log_lock)),
-            ("busy_wait", millis(self.busy_wait)),
-            ("sql_steps", self.sql_steps),
-            ("rows", self.rows),
-            ("handles", self.handles),
-            ("payload_bytes", self.payload_bytes),
-            ("memory", self.memory),
-            ("table_elements", self.table_elements),
-            ("page_size", u64::from(self.page_size)),
-        ]
-    }
-
-    /// One slice of a refresh: it holds no lock that anyone waits for, and a first fill sorts the
-    /// whole log in one statement.
-    pub fn for_refresh() -> Self {
+    /// The limits of one slice of a refresh, of a strategy whose pages have these: it holds no lock that
+    /// anyone waits for, and a first fill sorts the whole log in one statement.
+    #[must_use]
+    pub fn for_refresh(&self) -> Self {
         Self {
             guest_time: Duration::from_secs(30),
             wall_time: Duration::from_mins(5),
             log_lock: Duration::from_mins(5),
+            fuel: 1_000_000_000_000,
             sql_steps: 100_000_000_000,
             rows: 1_000_000_000,
-            ..Self::default()
+            ..self.clone()
         }
     }
 }
 
-/// What the engine's pools hold, for the whole process: changing one takes a restart. A strategy's own
-/// limits lie below.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ceilings {
-    /// Instances that may exist at once; one more is an error, never a wait.
-    pub instances: u32,
-    /// Bytes of the largest linear memory.
-    pub memory: u64,
-    /// Elements of the largest table.
-    pub table_elements: u64,
-    /// Core instances of one component: its module, the two shims that the component model adds, and
-    /// room for a component from another toolchain.
-    pub core_instances: u32,
-    /// Bytes of a guest's stack.
-    pub stack: u64,
-    /// Whether guest code counts fuel: exact and repeatable, and up to twice as slow.
-    pub fuel: bool,
-}
-
-impl Default for Ceilings {
-    fn default() -> Self {
-        Self {
-            instances: 64,
-            memory: 64 << 20,
-            table_elements: 20_000,
-            core_instances: 8,
-            stack: 512 << 10,
-            fuel: false,
-        }
+quantities! {
+    /// What the engine's pools hold, for the whole process: changing one takes a restart. A strategy's own
+    /// limits lie below.
+    Ceilings, CEILINGS: [6] {
+        instances: u32 = 64, Count, 1, 1_024,
+            "Instances that may exist at once; one more is an error, never a wait",
+            "many times the workers of a large machine; each takes address space, not memory";
+        memory: u64 = 64 * MIB, Bytes, 64 * KIB, 4 << 30,
+            "Bytes of the largest linear memory",
+            "a copy of the whole memory is the longest that no deadline interrupts: about 10 ms";
+        table_elements: u64 = 20_000, Count, 1, 10_000_000,
+            "Elements of the largest table",
+            "a table entry for each function of a large component";
+        core_instances: u32 = 8, Count, 4, 1_000,
+            "Core instances of one component",
+            "its module, the two shims that the component model adds, and room for another toolchain";
+        stack: u64 = 512 * KIB, Bytes, 64 * KIB, MIB,
+            "Bytes of a guest's stack",
+            "deeper than any honest parser goes, and a quarter of a host thread's";
+        fuel: bool = 0, Switch, 0, 1,
+            "Whether guest code counts fuel",
+            "exact and repeatable, and up to twice as slow: off where time is what matters";
     }
 }
 
@@ -235,6 +351,28 @@ impl ResourceLimiter for GuestMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_default_is_in_its_own_bounds_and_can_be_set_by_name() {
+        let (mut limits, mut ceilings) = (Limits::default(), Ceilings::default());
+        for limit in LIMITS {
+            assert!((limit.least..=limit.most).contains(&limit.default), "{limit:?}");
+            assert!(limits.set(limit.name, limit.most), "{limit:?}");
+        }
+        for ceiling in CEILINGS {
+            assert!((ceiling.least..=ceiling.most).contains(&ceiling.default), "{ceiling:?}");
+            assert!(ceilings.set(ceiling.name, ceiling.most), "{ceiling:?}");
+        }
+        assert!(
+            limits
+                .named()
+                .iter()
+                .zip(LIMITS)
+                .all(|((name, value), limit)| { *name == limit.name && *value == limit.most })
+        );
+        assert!(ceilings.named().iter().zip(CEILINGS).all(|((_, value), ceiling)| *value == ceiling.most));
+        assert!(!limits.set("guest-time", 1));
+    }
 
     #[test]
     fn memory_is_summed_over_all_memories() {

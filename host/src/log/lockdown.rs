@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
-use crate::limits::{HOST_VALUE_BYTES, PATTERN_BYTES, SQL_BYTES, VALUE_BYTES};
+use crate::limits::{HOST_VALUE_BYTES, PATTERN_BYTES, SQL_BYTES};
 use crate::log::gate::Author;
 
 /// Room in a text for what the host puts before a strategy's to have it explained.
@@ -76,8 +76,8 @@ pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON")
 }
 
-/// How large a value may become in this author's statements.
-pub(super) fn bound_values(connection: &Connection, author: Author) -> rusqlite::Result<()> {
-    let bytes = if author == Author::Host { HOST_VALUE_BYTES } else { VALUE_BYTES };
+/// How large a value may become in this author's statements; `allowed` is the strategy's own limit.
+pub(super) fn bound_values(connection: &Connection, author: Author, allowed: u64) -> rusqlite::Result<()> {
+    let bytes = if author == Author::Host { HOST_VALUE_BYTES as u64 } else { allowed };
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(bytes).unwrap_or(i32::MAX)).map(drop)
 }

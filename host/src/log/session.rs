@@ -109,7 +109,7 @@ impl Session {
         budget.watch_disk(move || used() > quota);
         let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
         let identity = Identity::of(&path)?;
-        let limits = Limits::for_refresh();
+        let limits = grants.limits.for_refresh();
         let mut session =
             Self::new(connection, gate, budget, limits, Author::Refresh, None, Some((path, identity)));
         session.quota = quota;

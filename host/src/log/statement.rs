@@ -6,13 +6,9 @@ use rusqlite::{ErrorCode, StatementStatus};
 use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::limits::{SQL_BYTES, VALUE_BYTES};
 use crate::log::gate::Author;
 use crate::log::lockdown;
 use crate::log::session::{HOST, Session};
-
-/// Most bytes of text and blobs that one statement may return.
-const RESULT_BYTES: u64 = 4 << 20;
 
 /// Semicolons that a text may hold, in its texts and comments too.
 const SEMICOLONS: usize = 16;
@@ -34,6 +30,7 @@ impl Session {
     pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Rows, Error> {
         let mut rows = Rows { columns: Vec::new(), cells: Vec::new() };
         let mut bytes = 0u64;
+        let allowed = self.limits.result_bytes;
         self.run(sql, params, |row| {
             let width = row.as_ref().column_count();
             rows.cells.reserve(width);
@@ -46,8 +43,8 @@ impl Session {
                 };
                 rows.cells.push(cell);
             }
-            if bytes > RESULT_BYTES {
-                return Err(Error::Budget { limit: "result_bytes", allowed: RESULT_BYTES });
+            if bytes > allowed {
+                return Err(Error::Budget { limit: "result_bytes", allowed });
             }
             Ok(())
         })
@@ -210,8 +207,8 @@ impl Session {
     /// What SQLite would parse too deeply or show wrongly is refused before it sees it.
     fn check_text(&mut self, sql: &str) -> Result<(), Error> {
         self.budget.check(&self.limits)?;
-        if sql.len() > SQL_BYTES {
-            return Err(Error::Budget { limit: "sql_bytes", allowed: SQL_BYTES as u64 });
+        if sql.len() as u64 > self.limits.sql_bytes {
+            return Err(Error::Budget { limit: "sql_bytes", allowed: self.limits.sql_bytes });
         }
         if sql.contains('\0') {
             return Err(self.deny("statement", "a NUL in its text"));
@@ -230,7 +227,7 @@ impl Session {
 
     /// Statements are this author's from now on, and what they make is bounded accordingly.
     pub(super) fn admit(&self, author: Author) -> Result<(), Error> {
-        lockdown::bound_values(&self.connection, author)?;
+        lockdown::bound_values(&self.connection, author, self.limits.value_bytes)?;
         self.gate.admit(author);
         Ok(())
     }
@@ -261,7 +258,7 @@ impl Session {
             }
             Error::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::TooBig) => {
-                    Error::Budget { limit: "value_bytes", allowed: VALUE_BYTES as u64 }
+                    Error::Budget { limit: "value_bytes", allowed: self.limits.value_bytes }
                 }
                 Some(
                     ErrorCode::OperationInterrupted

@@ -9,7 +9,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use crate::bindings::{indexing, paging, types};
 use crate::engine::{Engine, TICK};
 use crate::error::{Error, LIMIT};
-use crate::limits::{COMPONENT_HANDLES, GuestMemory, HOST_CALL_BYTES, Limits};
+use crate::limits::{GuestMemory, Limits};
 use crate::log::session::{MOST_CALLS, Session};
 use crate::page::{PageRequest, Position};
 use crate::state::{EventHandle, State};
@@ -72,12 +72,15 @@ impl Instance {
         compiled: &Compiled,
         session: Box<Session>,
     ) -> Result<Self, (Error, Option<Box<Session>>)> {
-        let memory = GuestMemory::new(session.limits());
+        let limits = session.limits();
+        let memory = GuestMemory::new(limits);
+        let host_call_bytes = usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX);
+        let component_handles = usize::try_from(limits.component_handles).unwrap_or(usize::MAX);
         let state = State { session: Some(session), memory, began: Instant::now(), in_host: Duration::ZERO };
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        store.set_max_component_handles(COMPONENT_HANDLES);
+        store.set_hostcall_fuel(host_call_bytes);
+        store.set_max_component_handles(component_handles);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
             let guest_time = state.began.elapsed().saturating_sub(state.in_host);
@@ -220,7 +223,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
         return Error::Engine(what);
     }
     if trap.is_none() {
-        if let Some(error) = limit_of_engine(&what) {
+        if let Some(error) = limit_of_engine(&what, &limits) {
             return error;
         }
     }
@@ -231,13 +234,16 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
 }
 
 /// The limits of the engine's own that it tells by their text alone, as errors of no type.
-fn limit_of_engine(text: &str) -> Option<Error> {
+fn limit_of_engine(text: &str, limits: &Limits) -> Option<Error> {
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     if says(&["fuel allocated for hostcalls", "pointer/length out of bounds", "byte length too large"]) {
-        return Some(Error::Budget { limit: "host_bytes", allowed: HOST_CALL_BYTES as u64 });
+        return Some(Error::Budget { limit: "host_call_bytes", allowed: limits.host_call_bytes });
     }
     if says(&["store handle limit exceeded"]) {
-        return Some(Error::Budget { limit: "handles", allowed: COMPONENT_HANDLES as u64 });
+        return Some(Error::Budget {
+            limit: "component_handles",
+            allowed: u64::from(limits.component_handles),
+        });
     }
     if says(&["unknown handle index", "is not a resource", "is not an own resource", "handles still remain"])
         || says(&[
