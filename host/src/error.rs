@@ -51,6 +51,15 @@ impl Lie {
     }
 }
 
+/// Why a component is not the one that a policy means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its code: `digest-mismatch`, `signature-missing`, `signature-invalid` or `signed-by-another`.
+    pub code: &'static str,
+    /// What was found.
+    pub what: String,
+}
+
 /// Everything that can keep a page, or a verb, from being answered.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
@@ -173,6 +182,32 @@ pub enum Error {
         /// Each reason.
         reasons: Vec<String>,
     },
+    /// The policy grants the component nothing, or not all that it asks for.
+    #[error("{} is not let in: {}", path.display(), reasons.join("; "))]
+    NotGranted {
+        /// The file.
+        path: PathBuf,
+        /// Each reason.
+        reasons: Vec<String>,
+        /// The lines of a policy that would let it in; empty if none would.
+        lines: String,
+    },
+    /// The component is not the one that its stanza means.
+    #[error("{} is not what the policy means: {}", path.display(), faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join("; "))]
+    Unproven {
+        /// The file.
+        path: PathBuf,
+        /// Each fault.
+        faults: Vec<Fault>,
+    },
+    /// The policy cannot be read as one.
+    #[error("the policy in {} is not valid:{}", path.display(), crate::policy::problem::listed(problems))]
+    BadPolicy {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        problems: Vec<crate::policy::Problem>,
+    },
     /// Scratch no longer fits the log; it is dropped and filled anew.
     #[error("scratch does not fit the log: {why}")]
     ScratchUnfit {
@@ -265,6 +300,9 @@ impl Error {
             Self::Trapped { .. } => "trapped",
             Self::GaveUp { .. } => "gave-up",
             Self::Refused { .. } => "refused",
+            Self::NotGranted { .. } => "not-granted",
+            Self::Unproven { faults, .. } => faults.first().map_or("digest-mismatch", |fault| fault.code),
+            Self::BadPolicy { .. } => "bad-policy",
             Self::ScratchUnfit { .. } => "scratch-unfit",
             Self::ScratchFull { .. } => "scratch-full",
             Self::NoSuchStrategy { .. } => "no-such-strategy",
@@ -289,6 +327,7 @@ impl Error {
                 let ceiling = reasons.iter().find_map(|reason| reason.strip_prefix(OVER_CEILING));
                 ceiling.and_then(|rest| rest.split(':').next()).unwrap_or("load-refused").to_owned()
             }
+            Self::NotGranted { .. } => "load-refused".to_owned(),
             Self::ScratchFull { .. } => "scratch-quota".to_owned(),
             Self::During { source, .. } => source.observed(),
             other => other.code().to_owned(),
@@ -323,6 +362,8 @@ impl Error {
                 | Self::Trapped { .. }
                 | Self::GaveUp { .. }
                 | Self::Refused { .. }
+                | Self::NotGranted { .. }
+                | Self::Unproven { .. }
                 | Self::ScratchFull { .. }
         )
     }
@@ -346,6 +387,9 @@ impl Error {
             | Self::LogNeedsRecovery { path }
             | Self::LogReplaced { path }
             | Self::Refused { path, .. }
+            | Self::NotGranted { path, .. }
+            | Self::Unproven { path, .. }
+            | Self::BadPolicy { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } => source.place(),
             _ => None,

@@ -26,6 +26,12 @@ pub mod state;
 pub mod strategy;
 pub mod verify;
 
+/// SHA-256 of some bytes, in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex(&Sha256::digest(bytes))
+}
+
 /// Lower-case hexadecimal, as digests are shown.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

@@ -225,14 +225,16 @@ quantities! {
 
 impl Limits {
     /// What paging by OFFSET needs: it walks every row before the page, under the log's lock.
-    pub fn for_offset_paging() -> Self {
+    #[must_use]
+    pub fn for_offset_paging(&self) -> Self {
         Self {
             guest_time: Duration::from_secs(2),
             wall_time: Duration::from_mins(1),
             log_lock: Duration::from_mins(1),
             busy_wait: Duration::from_secs(2),
+            fuel: 100_000_000_000,
             sql_steps: 4_000_000_000,
-            ..Self::default()
+            ..self.clone()
         }
     }
 

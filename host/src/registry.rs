@@ -21,8 +21,7 @@ pub const BASELINE_SOURCES: &str = include_str!(concat!(env!("OUT_DIR"), "/basel
 /// The digests that they were frozen with.
 pub const BASELINE_MANIFEST: &str = include_str!("../../tests/data/baseline.sha256");
 
-/// The strategies that the binary carries.
-pub const BUILT_IN: [&str; 4] = ["baseline", "keyset", "native-baseline", "native-keyset"];
+pub use crate::policy::grants::BUILT_IN;
 
 /// Largest component that is read.
 const MOST_BYTES: u64 = 64 << 20;
@@ -60,7 +59,7 @@ fn is_path(name: &str) -> bool {
 fn offset_grants() -> Grants {
     Grants {
         interfaces: vec!["log", "payloads", "diagnostics"],
-        limits: Limits::for_offset_paging(),
+        limits: Limits::default().for_offset_paging(),
         ..Grants::local()
     }
 }

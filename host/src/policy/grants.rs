@@ -2,7 +2,11 @@
 
 use crate::limits::Limits;
 use crate::log::gate::FUNCTIONS;
+use crate::policy::ScratchLimits;
 use crate::strategy::Instances;
+
+/// The strategies that the binary carries.
+pub const BUILT_IN: [&str; 4] = ["baseline", "keyset", "native-baseline", "native-keyset"];
 
 /// The interfaces of the project's own package, by name.
 pub const INTERFACES: [&str; 4] = ["log", "payloads", "diagnostics", "scratch"];
@@ -13,6 +17,35 @@ pub const SHOWN_COLUMNS: [&str; 6] =
 
 /// The columns that the keyset strategy needs.
 pub const KEY_COLUMNS: [&str; 4] = ["id", "created_at", "actor_id", "action"];
+
+/// The modules of virtual tables that can be granted.
+pub const VIRTUAL_TABLES: [&str; 1] = ["fts5"];
+
+/// What grants every WASI interface that can be made inert.
+pub const INERT: &str = "inert";
+
+/// The WASI interfaces that can be made inert, behind the word that grants all of them.
+pub const WASI: [&str; 19] = [
+    INERT,
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
 
 /// What one strategy may do.
 #[derive(Clone, Debug)]
@@ -42,6 +75,30 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// What a stanza grants that names nothing.
+    pub fn none() -> Self {
+        Self { interfaces: Vec::new(), columns: Vec::new(), functions: Vec::new(), ..Self::local() }
+    }
+
+    /// What a built-in strategy is granted under these limits of every request; None for another name.
+    pub fn built_in(name: &str, limits: &Limits, scratch: &ScratchLimits) -> Option<Self> {
+        let grants = Self {
+            limits: limits.clone(),
+            scratch_quota: scratch.quota,
+            refresh_after: scratch.refresh_after,
+            ..Self::local()
+        };
+        match name {
+            "baseline" | "native-baseline" => Some(Self {
+                interfaces: vec!["log", "payloads", "diagnostics"],
+                limits: limits.for_offset_paging(),
+                ..grants
+            }),
+            "keyset" | "native-keyset" => Some(Self { columns: KEY_COLUMNS.to_vec(), ..grants }),
+            _ => None,
+        }
+    }
+
     /// What local verbs grant without a policy file: the project's interfaces, default limits.
     pub fn local() -> Self {
         Self {
