@@ -14,5 +14,6 @@ mod hostile;
 mod killed;
 mod live_writer;
 mod scratch;
+mod sql;
 mod support;
 mod wrong_strategies;

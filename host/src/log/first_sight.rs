@@ -5,8 +5,13 @@ use rusqlite::{OptionalExtension, PrepFlags};
 
 use crate::error::Error;
 use crate::log::gate::{Author, is_module};
+use crate::log::growth;
 use crate::log::session::{HOST, Session};
 use crate::log::touched::Touched;
+
+/// Terms that a text may become: a hundred times those of an honest report, some 0.1 s and 100 MB of
+/// preparing.
+const TERMS: u64 = 1_000_000;
 
 /// Comparisons with a pattern in one program. Each may take some milliseconds on the longest text, and
 /// nothing interrupts a run of them that does not loop.
@@ -20,6 +25,9 @@ impl Session {
     pub(super) fn first_sight(&mut self, sql: &str) -> Result<(), Error> {
         if self.ledger.has_passed(sql) {
             return Ok(());
+        }
+        if growth::bound(sql) > TERMS {
+            return Err(self.deny("statement", "one that repeats its own parts without end"));
         }
         self.admit(self.author)?;
         let (touched, prepared) = self.prepare_once(sql);

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod files;
 mod first_sight;
 pub mod gate;
+mod growth;
 pub mod lockdown;
 pub mod marks;
 pub mod payload;

@@ -1,0 +1,128 @@
+//! A request can be cancelled wherever it is, and only the one that runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use keyhole::engine::Engine;
+use keyhole::error::Error;
+use keyhole::limits::{Ceilings, Limits};
+use keyhole::page::{Pager, parse};
+use keyhole::policy::Grants;
+use keyhole::strategy::{Instances, Strategy, Worker};
+
+use super::stage::Stage;
+use crate::support::guest;
+
+/// Loops that would go on for minutes.
+const LONG: [&str; 2] = [
+    "SELECT count(*) FROM audit_events a, audit_events b, audit_events c WHERE a.id + b.id + c.id < 0",
+    "SELECT max(a.id + b.id + c.id) FROM audit_events a, audit_events b, audit_events c",
+];
+
+/// Generous: the machine may be busy.
+const SOON: Duration = Duration::from_secs(2);
+
+fn endless() -> Limits {
+    Limits {
+        guest_time: Duration::from_mins(2),
+        wall_time: Duration::from_mins(2),
+        log_lock: Duration::from_mins(2),
+        sql_steps: u64::MAX,
+        rows: u64::MAX,
+        ..Limits::default()
+    }
+}
+
+/// Cancels after a while. Says when.
+fn later(canceller: keyhole::log::budget::Canceller) -> std::thread::JoinHandle<Instant> {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = Instant::now();
+        canceller.cancel();
+        now
+    })
+}
+
+#[test]
+fn a_statement_of_a_page_or_a_refresh_ends_when_it_is_cancelled() {
+    let stage = Stage::new(false);
+    let mut page = stage.page_within(endless());
+    for sql in LONG {
+        let cancelled = later(page.canceller());
+        let outcome = page.query(sql, &[]);
+        assert!(matches!(outcome, Err(Error::Cancelled)), "{sql}: {outcome:?}");
+        assert!(cancelled.join().unwrap().elapsed() < SOON, "{sql} went on");
+        assert!(matches!(page.query("SELECT 1", &[]), Err(Error::Cancelled)), "nor does it go on later");
+        page.finish();
+        page.begin().unwrap();
+        assert!(page.query("SELECT count(*) FROM audit_events", &[]).is_ok(), "the next request is whole");
+    }
+    let mut refresh = stage.refresh();
+    refresh.begin_refresh(0).unwrap();
+    let cancelled = later(refresh.canceller());
+    let fill = "INSERT INTO scratch.notes (body) SELECT a.action FROM feed.events a, feed.events b, feed.events c";
+    assert!(matches!(refresh.execute(fill, &[]), Err(Error::Cancelled)));
+    assert!(cancelled.join().unwrap().elapsed() < SOON);
+    refresh.finish();
+    refresh.begin_refresh(0).unwrap();
+    assert!(refresh.execute("DELETE FROM scratch.notes", &[]).is_ok());
+}
+
+#[test]
+fn a_strategy_that_spins_in_its_own_code_ends_when_it_is_cancelled() {
+    let stage = Stage::new(false);
+    let engine = Engine::new(&Ceilings::default()).unwrap();
+    let grants = Grants { limits: endless(), ..Grants::local() };
+    let path = guest("spin-in-page");
+    let bytes = std::fs::read(&path).unwrap();
+    let strategy = Strategy::load(&engine, "spin-in-page", &path, &bytes, grants).unwrap();
+    let mut worker = Worker::new(&engine, &strategy, Instances::Fresh, &stage.log, None);
+    let request = parse::request(r#"{"page": 1, "page_size": 5, "from_ts": 0, "to_ts": 9999999999}"#, None);
+    let request = request.unwrap();
+    worker.canceller().cancel();
+    for _ in 0..2 {
+        let cancelled = later(worker.canceller());
+        let error = worker.page(&request).unwrap_err();
+        assert_eq!((error.code(), error.blames_strategy()), ("cancelled", false));
+        assert!(cancelled.join().unwrap().elapsed() < SOON);
+    }
+}
+
+/// Whoever cancels at any moment ends requests, and never one that nobody cancelled.
+#[test]
+fn a_cancel_that_comes_late_never_hits_the_next_request() {
+    let stage = Stage::new(false);
+    let mut page = stage.page_within(endless());
+    page.finish();
+    let (over, requests) = (Arc::new(AtomicBool::new(false)), 3_000);
+    let canceller = page.canceller();
+    let flag = Arc::clone(&over);
+    let thread = std::thread::spawn(move || {
+        while !flag.load(Relaxed) {
+            canceller.cancel();
+            std::thread::sleep(Duration::from_micros(70));
+        }
+    });
+    let sql = "SELECT sum(actor_id) FROM audit_events WHERE id > ?1";
+    let (mut ended, mut whole) = (0, 0);
+    for n in 0..requests {
+        let outcome = page.begin().and_then(|()| {
+            page.query(sql, &[keyhole::bindings::types::Value::Integer(n % 1_000)]).map(drop)
+        });
+        match outcome {
+            Ok(()) => whole += 1,
+            Err(Error::Cancelled) => ended += 1,
+            Err(error) => panic!("request {n}: {error}"),
+        }
+        page.finish();
+    }
+    over.store(true, Relaxed);
+    thread.join().unwrap();
+    assert!(ended > 0 && whole > 0, "{ended} cancelled, {whole} answered");
+    for n in 0..requests {
+        page.begin().unwrap();
+        page.query(sql, &[keyhole::bindings::types::Value::Integer(n)]).unwrap();
+        page.finish();
+    }
+}
