@@ -6,3 +6,4 @@ mod full_text;
 mod lists;
 mod runaway;
 mod stage;
+mod texts;

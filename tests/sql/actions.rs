@@ -12,39 +12,153 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 /// Each code with texts that raise it. `SELECT` is the one that is always allowed.
 const RAISED: [(&str, [&str; 3]); 33] = [
-    ("CreateIndex", ["CREATE INDEX log.i ON audit_events (id)", "CREATE UNIQUE INDEX log.i ON audit_events (id)", "CREATE INDEX IF NOT EXISTS log.i ON audit_events (id) WHERE id > 5"]),
-    ("CreateTable", ["CREATE TABLE log.t (a)", "CREATE TABLE log.t AS SELECT 1", "CREATE TABLE IF NOT EXISTS log.t (a PRIMARY KEY) WITHOUT ROWID"]),
-    ("CreateTempIndex", ["CREATE INDEX temp.i ON held (a)", "CREATE UNIQUE INDEX temp.i ON held (a)", "CREATE INDEX IF NOT EXISTS temp.i ON held (a) WHERE a > 5"]),
-    ("CreateTempTable", ["CREATE TEMP TABLE t (a)", "CREATE TABLE temp.t (a)", "CREATE TEMPORARY TABLE t AS SELECT 1"]),
-    ("CreateTempTrigger", ["CREATE TEMP TRIGGER t AFTER INSERT ON log.audit_events BEGIN SELECT 1; END", "CREATE TRIGGER temp.t BEFORE DELETE ON held BEGIN SELECT 1; END", "CREATE TEMP TRIGGER IF NOT EXISTS t AFTER UPDATE OF a ON held BEGIN SELECT 1; END"]),
-    ("CreateTempView", ["CREATE TEMP VIEW v AS SELECT 1", "CREATE VIEW temp.v AS SELECT 1", "CREATE TEMPORARY VIEW IF NOT EXISTS v (a) AS SELECT 1"]),
-    ("CreateTrigger", ["CREATE TRIGGER log.t AFTER INSERT ON audit_events BEGIN SELECT 1; END", "CREATE TRIGGER log.t BEFORE DELETE ON audit_events BEGIN SELECT 1; END", "CREATE TRIGGER scratch.t AFTER UPDATE ON keys WHEN new.id > 1 BEGIN SELECT 1; END"]),
-    ("CreateView", ["CREATE VIEW log.v AS SELECT 1", "CREATE VIEW scratch.v (a) AS SELECT 1", "CREATE VIEW IF NOT EXISTS scratch.v AS SELECT id FROM keys"]),
-    ("Delete", ["DELETE FROM log.audit_events", "WITH x AS (SELECT 1) DELETE FROM audit_events WHERE id = 1", "DROP TABLE log.audit_events"]),
-    ("DropIndex", ["DROP INDEX log.idx_created_at", "DROP INDEX IF EXISTS log.idx_created_at", "DROP INDEX idx_created_at"]),
-    ("DropTable", ["DROP TABLE log.audit_events", "DROP TABLE IF EXISTS log.audit_events", "DROP TABLE audit_events"]),
+    (
+        "CreateIndex",
+        [
+            "CREATE INDEX log.i ON audit_events (id)",
+            "CREATE UNIQUE INDEX log.i ON audit_events (id)",
+            "CREATE INDEX IF NOT EXISTS log.i ON audit_events (id) WHERE id > 5",
+        ],
+    ),
+    (
+        "CreateTable",
+        [
+            "CREATE TABLE log.t (a)",
+            "CREATE TABLE log.t AS SELECT 1",
+            "CREATE TABLE IF NOT EXISTS log.t (a PRIMARY KEY) WITHOUT ROWID",
+        ],
+    ),
+    (
+        "CreateTempIndex",
+        [
+            "CREATE INDEX temp.i ON held (a)",
+            "CREATE UNIQUE INDEX temp.i ON held (a)",
+            "CREATE INDEX IF NOT EXISTS temp.i ON held (a) WHERE a > 5",
+        ],
+    ),
+    (
+        "CreateTempTable",
+        ["CREATE TEMP TABLE t (a)", "CREATE TABLE temp.t (a)", "CREATE TEMPORARY TABLE t AS SELECT 1"],
+    ),
+    (
+        "CreateTempTrigger",
+        [
+            "CREATE TEMP TRIGGER t AFTER INSERT ON log.audit_events BEGIN SELECT 1; END",
+            "CREATE TRIGGER temp.t BEFORE DELETE ON held BEGIN SELECT 1; END",
+            "CREATE TEMP TRIGGER IF NOT EXISTS t AFTER UPDATE OF a ON held BEGIN SELECT 1; END",
+        ],
+    ),
+    (
+        "CreateTempView",
+        [
+            "CREATE TEMP VIEW v AS SELECT 1",
+            "CREATE VIEW temp.v AS SELECT 1",
+            "CREATE TEMPORARY VIEW IF NOT EXISTS v (a) AS SELECT 1",
+        ],
+    ),
+    (
+        "CreateTrigger",
+        [
+            "CREATE TRIGGER log.t AFTER INSERT ON audit_events BEGIN SELECT 1; END",
+            "CREATE TRIGGER log.t BEFORE DELETE ON audit_events BEGIN SELECT 1; END",
+            "CREATE TRIGGER scratch.t AFTER UPDATE ON keys WHEN new.id > 1 BEGIN SELECT 1; END",
+        ],
+    ),
+    (
+        "CreateView",
+        [
+            "CREATE VIEW log.v AS SELECT 1",
+            "CREATE VIEW scratch.v (a) AS SELECT 1",
+            "CREATE VIEW IF NOT EXISTS scratch.v AS SELECT id FROM keys",
+        ],
+    ),
+    (
+        "Delete",
+        [
+            "DELETE FROM log.audit_events",
+            "WITH x AS (SELECT 1) DELETE FROM audit_events WHERE id = 1",
+            "DROP TABLE log.audit_events",
+        ],
+    ),
+    (
+        "DropIndex",
+        [
+            "DROP INDEX log.idx_created_at",
+            "DROP INDEX IF EXISTS log.idx_created_at",
+            "DROP INDEX idx_created_at",
+        ],
+    ),
+    (
+        "DropTable",
+        ["DROP TABLE log.audit_events", "DROP TABLE IF EXISTS log.audit_events", "DROP TABLE audit_events"],
+    ),
     ("DropTempIndex", ["DROP INDEX temp.held_i", "DROP INDEX held_i", "DROP INDEX IF EXISTS temp.held_i"]),
     ("DropTempTable", ["DROP TABLE temp.held", "DROP TABLE held", "DROP TABLE IF EXISTS temp.held"]),
-    ("DropTempTrigger", ["DROP TRIGGER temp.held_t", "DROP TRIGGER held_t", "DROP TRIGGER IF EXISTS temp.held_t"]),
+    (
+        "DropTempTrigger",
+        ["DROP TRIGGER temp.held_t", "DROP TRIGGER held_t", "DROP TRIGGER IF EXISTS temp.held_t"],
+    ),
     ("DropTempView", ["DROP VIEW temp.held_v", "DROP VIEW held_v", "DROP VIEW IF EXISTS temp.held_v"]),
     ("DropTrigger", ["DROP TRIGGER log.made_t", "DROP TRIGGER made_t", "DROP TRIGGER IF EXISTS log.made_t"]),
     ("DropView", ["DROP VIEW log.made_v", "DROP VIEW made_v", "DROP VIEW IF EXISTS log.made_v"]),
-    ("Insert", ["INSERT INTO log.audit_events (id) VALUES (1)", "REPLACE INTO audit_events (id) SELECT 1", "INSERT INTO feed.events DEFAULT VALUES"]),
+    (
+        "Insert",
+        [
+            "INSERT INTO log.audit_events (id) VALUES (1)",
+            "REPLACE INTO audit_events (id) SELECT 1",
+            "INSERT INTO feed.events DEFAULT VALUES",
+        ],
+    ),
     ("Pragma", ["PRAGMA query_only = OFF", "PRAGMA log.journal_mode", "PRAGMA table_info(audit_events)"]),
-    ("Read", ["SELECT payload_len FROM log.audit_events", "SELECT count(*) FROM log.sqlite_schema", "SELECT last FROM scratch.keyhole_coverage"]),
+    (
+        "Read",
+        [
+            "SELECT payload_len FROM log.audit_events",
+            "SELECT count(*) FROM log.sqlite_schema",
+            "SELECT last FROM scratch.keyhole_coverage",
+        ],
+    ),
     ("Select", ["SELECT 1", "VALUES (1), (2)", "WITH x AS (SELECT 1) SELECT * FROM x"]),
     ("Transaction", ["BEGIN", "COMMIT", "ROLLBACK"]),
-    ("Update", ["UPDATE log.audit_events SET id = 1", "UPDATE audit_events SET action = '' WHERE id = 1", "INSERT INTO feed.events VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2"]),
+    (
+        "Update",
+        [
+            "UPDATE log.audit_events SET id = 1",
+            "UPDATE audit_events SET action = '' WHERE id = 1",
+            "INSERT INTO feed.events VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2",
+        ],
+    ),
     ("Attach", ["ATTACH 'x' AS y", "ATTACH DATABASE ':memory:' AS y", "ATTACH '' AS y"]),
     ("Detach", ["DETACH log", "DETACH DATABASE scratch", "DETACH feed"]),
-    ("AlterTable", ["ALTER TABLE log.audit_events RENAME TO x", "ALTER TABLE scratch.keys ADD COLUMN x", "ALTER TABLE log.audit_events DROP COLUMN action"]),
+    (
+        "AlterTable",
+        [
+            "ALTER TABLE log.audit_events RENAME TO x",
+            "ALTER TABLE scratch.keys ADD COLUMN x",
+            "ALTER TABLE log.audit_events DROP COLUMN action",
+        ],
+    ),
     ("Reindex", ["REINDEX log.audit_events", "REINDEX idx_created_at", "REINDEX"]),
     ("Analyze", ["ANALYZE log", "ANALYZE log.audit_events", "ANALYZE scratch.keys"]),
-    ("CreateVtable", ["CREATE VIRTUAL TABLE log.x USING fts5(a)", "CREATE VIRTUAL TABLE scratch.x USING fts5(a)", "CREATE VIRTUAL TABLE IF NOT EXISTS scratch.x USING rtree(a, b, c)"]),
+    (
+        "CreateVtable",
+        [
+            "CREATE VIRTUAL TABLE log.x USING fts5(a)",
+            "CREATE VIRTUAL TABLE scratch.x USING fts5(a)",
+            "CREATE VIRTUAL TABLE IF NOT EXISTS scratch.x USING rtree(a, b, c)",
+        ],
+    ),
     ("DropVtable", ["DROP TABLE scratch.docs", "DROP TABLE docs", "DROP TABLE IF EXISTS scratch.docs"]),
     ("Function", ["SELECT random()", "SELECT hex(1)", "SELECT date('now')"]),
     ("Savepoint", ["SAVEPOINT s", "RELEASE s", "ROLLBACK TO s"]),
-    ("Recursive", ["WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n", "WITH n(i) AS (SELECT 1 UNION SELECT i FROM n) SELECT i FROM n", "SELECT (WITH n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n LIMIT 1)"]),
+    (
+        "Recursive",
+        [
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
+            "WITH n(i) AS (SELECT 1 UNION SELECT i FROM n) SELECT i FROM n",
+            "SELECT (WITH n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n LIMIT 1)",
+        ],
+    ),
 ];
 
 /// The questions that SQLite asks of a text, each with whether the gate denies it to a page and to a

@@ -61,7 +61,8 @@ fn a_statement_of_a_page_or_a_refresh_ends_when_it_is_cancelled() {
     let mut refresh = stage.refresh();
     refresh.begin_refresh(0).unwrap();
     let cancelled = later(refresh.canceller());
-    let fill = "INSERT INTO scratch.notes (body) SELECT a.action FROM feed.events a, feed.events b, feed.events c";
+    let fill =
+        "INSERT INTO scratch.notes (body) SELECT a.action FROM feed.events a, feed.events b, feed.events c";
     assert!(matches!(refresh.execute(fill, &[]), Err(Error::Cancelled)));
     assert!(cancelled.join().unwrap().elapsed() < SOON);
     refresh.finish();
@@ -107,9 +108,9 @@ fn a_cancel_that_comes_late_never_hits_the_next_request() {
     let sql = "SELECT sum(actor_id) FROM audit_events WHERE id > ?1";
     let (mut ended, mut whole) = (0, 0);
     for n in 0..requests {
-        let outcome = page.begin().and_then(|()| {
-            page.query(sql, &[keyhole::bindings::types::Value::Integer(n % 1_000)]).map(drop)
-        });
+        let outcome = page
+            .begin()
+            .and_then(|()| page.query(sql, &[keyhole::bindings::types::Value::Integer(n % 1_000)]).map(drop));
         match outcome {
             Ok(()) => whole += 1,
             Err(Error::Cancelled) => ended += 1,

@@ -78,10 +78,8 @@ fn run(session: &mut Session, text: &Text) -> String {
     ended
 }
 
-fn check(name: &str, list: &str, refused: bool, at_least: usize) {
-    let texts = texts(name, list, refused);
-    assert!(texts.len() >= at_least, "{name} has {} texts", texts.len());
-    let stages = [Stage::new(false), Stage::new(true)];
+/// What did not end as it should.
+fn wrong_endings(texts: &[Text], stages: &[Stage; 2]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (stage, search) in stages.iter().zip([false, true]) {
         let (mut page, mut refresh) = (stage.page(), stage.refresh());
@@ -94,6 +92,18 @@ fn check(name: &str, list: &str, refused: bool, at_least: usize) {
             }
         }
     }
+    wrong
+}
+
+fn check(name: &str, list: &str, refused: bool, at_least: usize) {
+    let texts = texts(name, list, refused);
+    assert!(texts.len() >= at_least, "{name} has {} texts", texts.len());
+    let stages = [Stage::new(false), Stage::new(true)];
+    // The texts must not need more stack than the smallest thread of a host has.
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let wrong = std::thread::scope(|scope| {
+        small.spawn_scoped(scope, || wrong_endings(&texts, &stages)).unwrap().join().unwrap()
+    });
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), texts.len(), wrong.join("\n"));
 }
 

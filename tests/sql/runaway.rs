@@ -10,8 +10,14 @@ use super::stage::{Stage, ending};
 
 /// Shapes, by what they spend their time in. `big` has 200,000 rows of 100 bytes and no index.
 const SHAPES: [(&str, &str); 25] = [
-    ("cross join", "SELECT count(*) FROM audit_events a, audit_events b, audit_events c WHERE a.id + b.id + c.id < 0"),
-    ("cross join on an index", "SELECT count(*) FROM keys a, keys b, keys c WHERE a.series = b.series AND c.id < b.id AND a.id < 0"),
+    (
+        "cross join",
+        "SELECT count(*) FROM audit_events a, audit_events b, audit_events c WHERE a.id + b.id + c.id < 0",
+    ),
+    (
+        "cross join on an index",
+        "SELECT count(*) FROM keys a, keys b, keys c WHERE a.series = b.series AND c.id < b.id AND a.id < 0",
+    ),
     ("outer join", "SELECT count(*) FROM big a LEFT JOIN big b ON a.n + b.n < 0"),
     ("full join", "SELECT count(*) FROM big a FULL JOIN big b ON a.n + b.n < 0"),
     ("aggregate", "SELECT max(a.id + b.id) FROM audit_events a, audit_events b, audit_events c"),
@@ -22,13 +28,28 @@ const SHAPES: [(&str, &str); 25] = [
     ("count distinct", "SELECT count(DISTINCT a.n * b.n) FROM big a, big b"),
     ("union", "SELECT count(*) FROM (SELECT a.n * b.n FROM big a, big b UNION SELECT 1)"),
     ("except", "SELECT count(*) FROM (SELECT a.n * b.n FROM big a, big b EXCEPT SELECT 1)"),
-    ("intersect", "SELECT count(*) FROM (SELECT a.n * b.n FROM big a, big b INTERSECT SELECT a.n FROM big a, big b)"),
+    (
+        "intersect",
+        "SELECT count(*) FROM (SELECT a.n * b.n FROM big a, big b INTERSECT SELECT a.n FROM big a, big b)",
+    ),
     ("window", "SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY a.n * b.n) AS r FROM big a, big b)"),
-    ("sliding window", "SELECT max(s) FROM (SELECT sum(n) OVER (ORDER BY n ROWS BETWEEN 100000 PRECEDING AND 1 PRECEDING EXCLUDE TIES) AS s FROM big)"),
-    ("correlated count", "SELECT id FROM audit_events a WHERE (SELECT count(*) FROM big b WHERE b.n + a.id < 0) > 1"),
-    ("correlated exists", "SELECT id FROM audit_events a WHERE EXISTS (SELECT 1 FROM big b WHERE b.n + a.id < 0)"),
+    (
+        "sliding window",
+        "SELECT max(s) FROM (SELECT sum(n) OVER (ORDER BY n ROWS BETWEEN 100000 PRECEDING AND 1 PRECEDING EXCLUDE TIES) AS s FROM big)",
+    ),
+    (
+        "correlated count",
+        "SELECT id FROM audit_events a WHERE (SELECT count(*) FROM big b WHERE b.n + a.id < 0) > 1",
+    ),
+    (
+        "correlated exists",
+        "SELECT id FROM audit_events a WHERE EXISTS (SELECT 1 FROM big b WHERE b.n + a.id < 0)",
+    ),
     ("not in", "SELECT count(*) FROM big WHERE n NOT IN (SELECT a.n * b.n FROM big a, big b)"),
-    ("automatic index", "SELECT count(*) FROM big a, big b, big c WHERE a.body = b.body AND b.body = c.body || 'x'"),
+    (
+        "automatic index",
+        "SELECT count(*) FROM big a, big b, big c WHERE a.body = b.body AND b.body = c.body || 'x'",
+    ),
     ("offset", "SELECT a.n FROM big a, big b LIMIT 1 OFFSET 3000000000"),
     ("no row", "SELECT a.n FROM big a, big b WHERE a.n + b.n < 0"),
     ("burst of LIKE", "SELECT count(*) FROM big WHERE ?1 || n LIKE '%a%a%a%a%a%a%a%a%a%a%a%a%b'"),
@@ -109,12 +130,14 @@ fn loops_that_the_progress_handler_never_sees_are_cut_as_soon() {
 #[test]
 fn a_late_interrupt_never_hits_the_next_request() {
     let stage = Stage::new(false);
-    let limits = Limits { log_lock: Duration::from_millis(6), sql_steps: u64::MAX, ..stage.grants.limits.clone() };
+    let limits =
+        Limits { log_lock: Duration::from_millis(6), sql_steps: u64::MAX, ..stage.grants.limits.clone() };
     let mut session = stage.page_within(limits);
     let (mut cut, mut whole) = (0, 0);
     for n in 0..400 {
         // Some of them end just before the watchdog looks, and some just after.
-        let sql = "SELECT count(*) FROM audit_events a, audit_events b WHERE a.id <= ?1 AND b.actor_id + a.id < 0";
+        let sql =
+            "SELECT count(*) FROM audit_events a, audit_events b WHERE a.id <= ?1 AND b.actor_id + a.id < 0";
         session.begin().unwrap();
         match ending(&session.query(sql, &[Value::Integer(n % 100)])).as_str() {
             "ok" => whole += 1,
@@ -123,7 +146,8 @@ fn a_late_interrupt_never_hits_the_next_request() {
         }
         session.finish();
         // The host's own statements run without a budget, and are never interrupted.
-        let host = session.connection().query_row("SELECT count(*) FROM log.audit_events", [], |row| row.get(0));
+        let host =
+            session.connection().query_row("SELECT count(*) FROM log.audit_events", [], |row| row.get(0));
         assert_eq!(host, Ok(super::stage::EVENTS));
     }
     assert!(cut + whole == 400 && whole > 0, "{cut} cut, {whole} whole");

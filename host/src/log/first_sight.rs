@@ -9,9 +9,9 @@ use crate::log::growth;
 use crate::log::session::{HOST, Session};
 use crate::log::touched::Touched;
 
-/// Terms that a text may become: a hundred times those of an honest report, some 0.1 s and 100 MB of
-/// preparing.
-const TERMS: u64 = 1_000_000;
+/// Terms that a text may become: ten times the most of any statement of the keyset strategy's, a hundred
+/// times that of a report. SQLite keeps some 100 bytes for each.
+const TERMS: u64 = 200_000;
 
 /// Comparisons with a pattern in one program. Each may take some milliseconds on the longest text, and
 /// nothing interrupts a run of them that does not loop.

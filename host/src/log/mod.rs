@@ -2,6 +2,8 @@
 //!
 //! Only this module knows that a log is an SQLite database and a file beside it.
 
+#[cfg(all(test, feature = "ablation"))]
+mod ablation;
 pub mod budget;
 pub mod connection;
 pub mod digest;
