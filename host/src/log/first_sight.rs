@@ -63,7 +63,7 @@ impl Session {
         } else {
             PrepFlags::SQLITE_PREPARE_NO_VTAB
         };
-        self.gate.begin_text();
+        self.gate.begin_text(sql.trim());
         let prepared = self.connection.prepare_with_flags(sql.trim(), flags);
         let outcome = prepared.map(|statement| statement.is_explain() == 0);
         (self.gate.end_text(), outcome)

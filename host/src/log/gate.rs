@@ -74,6 +74,10 @@ const OF_FTS5: &[&str] = &["bm25", "highlight", "match", "snippet"];
 const MODULES: &[&str] = &["fts5", "fts5vocab"];
 const MODULE_PREFIXES: &[&str] = &["pragma_", "json_", "jsonb_", "fts3", "fts4"];
 
+/// How a text begins that is no PRAGMA, for certain.
+const PLAIN: &[&str] =
+    &["create", "delete", "drop", "insert", "replace", "select", "update", "values", "with"];
+
 /// The log's table.
 pub const EVENTS: &str = "audit_events";
 
@@ -91,6 +95,8 @@ const CATALOGUE_COLUMNS: &[&str] = &["ROWID", "type", "name", "tbl_name", "rootp
 pub struct Gate {
     author: AtomicU8,
     preparing: AtomicBool,
+    /// Whether the text that is being prepared may be a PRAGMA itself.
+    may_be_pragma: AtomicBool,
     columns: Vec<&'static str>,
     functions: Vec<&'static str>,
     modules: Vec<&'static str>,
@@ -131,6 +137,7 @@ impl Gate {
         Arc::new(Self {
             author: AtomicU8::new(Author::Host as u8),
             preparing: AtomicBool::new(false),
+            may_be_pragma: AtomicBool::new(false),
             columns,
             functions,
             modules,
@@ -150,8 +157,11 @@ impl Gate {
 
     /// A text of the strategy's is about to be prepared: what it touches is collected. Statements that
     /// come later, while it runs, are SQLite's own.
-    pub fn begin_text(&self) {
+    pub fn begin_text(&self, sql: &str) {
         *self.seen() = Seen::default();
+        let first = sql.split(|end: char| !end.is_ascii_alphabetic()).next().unwrap_or_default();
+        let plain = PLAIN.iter().any(|word| word.eq_ignore_ascii_case(first));
+        self.may_be_pragma.store(!plain, Relaxed);
         self.preparing.store(true, Relaxed);
     }
 
@@ -251,9 +261,10 @@ impl Gate {
             }
             // Raised for each index that CREATE INDEX fills.
             AuthAction::Reindex { .. } if in_scratch => None,
-            // A full-text index asks, while it runs, whether another connection has changed it.
+            // A full-text index asks, when it is opened and while it runs, whether another connection
+            // has changed it.
             AuthAction::Pragma { pragma_name, pragma_value: None }
-                if !preparing
+                if !(preparing && self.may_be_pragma.load(Relaxed))
                     && self.grants_virtual_tables()
                     && database == "scratch"
                     && pragma_name.eq_ignore_ascii_case("data_version") =>
