@@ -38,7 +38,11 @@ const RAISED: [(&str, [&str; 3]); 33] = [
     ),
     (
         "CreateTempTable",
-        ["CREATE TEMP TABLE t (a)", "CREATE TABLE temp.t (a)", "CREATE TEMPORARY TABLE t AS SELECT 1"],
+        [
+            "CREATE TEMP TABLE t (a)",
+            "CREATE TEMP TABLE IF NOT EXISTS t (a)",
+            "CREATE TEMPORARY TABLE t AS SELECT 1",
+        ],
     ),
     (
         "CreateTempTrigger",
@@ -52,7 +56,7 @@ const RAISED: [(&str, [&str; 3]); 33] = [
         "CreateTempView",
         [
             "CREATE TEMP VIEW v AS SELECT 1",
-            "CREATE VIEW temp.v AS SELECT 1",
+            "CREATE TEMP VIEW v (a) AS VALUES (1)",
             "CREATE TEMPORARY VIEW IF NOT EXISTS v (a) AS SELECT 1",
         ],
     ),
@@ -138,7 +142,7 @@ const RAISED: [(&str, [&str; 3]); 33] = [
             "ALTER TABLE log.audit_events DROP COLUMN action",
         ],
     ),
-    ("Reindex", ["REINDEX log.audit_events", "REINDEX idx_created_at", "REINDEX"]),
+    ("Reindex", ["REINDEX log.audit_events", "REINDEX log.idx_created_at", "REINDEX"]),
     ("Analyze", ["ANALYZE log", "ANALYZE log.audit_events", "ANALYZE scratch.keys"]),
     (
         "CreateVtable",

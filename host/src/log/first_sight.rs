@@ -4,10 +4,11 @@
 use rusqlite::{OptionalExtension, PrepFlags};
 
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::log::gate::{Author, is_module};
-use crate::log::growth;
 use crate::log::session::{HOST, Session};
 use crate::log::touched::Touched;
+use crate::log::{growth, joins};
 
 /// Terms that a text may become: ten times the most of any statement of the keyset strategy's, a hundred
 /// times that of a report. SQLite keeps some 100 bytes for each.
@@ -28,6 +29,11 @@ impl Session {
         }
         if growth::bound(sql) > TERMS {
             return Err(self.deny("statement", "one that repeats its own parts without end"));
+        }
+        if guards::on(Guard::Authorizer)
+            && let Some(join) = joins::unasked(sql, self.gate.columns())
+        {
+            return Err(self.deny("read", &join));
         }
         self.admit(self.author)?;
         let (touched, prepared) = self.prepare_once(sql);

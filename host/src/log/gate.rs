@@ -87,7 +87,6 @@ pub const HOST_PREFIX: &str = "keyhole_";
 /// SQLite's catalogue of a database. While it runs CREATE and DROP it keeps it by ordinary writes, and
 /// finds rows in it by these columns; the one that it never needs to read is the text.
 const CATALOGUE: &str = "sqlite_master";
-const TEMP_CATALOGUE: &str = "sqlite_temp_master";
 const CATALOGUE_COLUMNS: &[&str] = &["ROWID", "type", "name", "tbl_name", "rootpage"];
 
 /// One connection's gate.
@@ -153,6 +152,11 @@ impl Gate {
     /// Whether any virtual table is granted.
     pub fn grants_virtual_tables(&self) -> bool {
         !self.modules.is_empty()
+    }
+
+    /// The columns of the log that are granted.
+    pub fn columns(&self) -> &[&'static str] {
+        &self.columns
     }
 
     /// A text of the strategy's is about to be prepared: what it touches is collected. Statements that
@@ -234,7 +238,7 @@ impl Gate {
                 let catalogue = table_name.eq_ignore_ascii_case(CATALOGUE);
                 seen.writes_catalogue |= catalogue;
                 let rule = match () {
-                    () if table_name.eq_ignore_ascii_case(TEMP_CATALOGUE) => "temp",
+                    () if database == "temp" => "temp",
                     () if catalogue => "schema",
                     () => "write",
                 };

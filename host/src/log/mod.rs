@@ -12,6 +12,7 @@ pub mod files;
 mod first_sight;
 pub mod gate;
 mod growth;
+mod joins;
 pub mod lockdown;
 pub mod marks;
 pub mod payload;
@@ -21,6 +22,7 @@ pub mod session;
 pub mod statement;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod touched;
 pub mod watchdog;
 
