@@ -336,7 +336,8 @@ impl Error {
 
     fn observed_limit(limit: &str) -> String {
         match limit {
-            "sql_steps" | "log_lock" | "rows" | "value_bytes" | "result_bytes" | "sql_bytes" => {
+            "sql_steps" | "log_lock" | "rows" | "value_bytes" | "result_bytes" | "sql_bytes"
+            | "sql_memory" => {
                 format!("sql-budget ({limit})")
             }
             "table_elements" => "table".to_owned(),

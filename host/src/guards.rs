@@ -34,6 +34,8 @@ guards! {
     ReadOnlyOpen "read-only-open",
     /// A strategy's query is a SELECT, or it does not run.
     SelectOnly "select-only",
+    /// What a strategy's statement may allocate.
+    SqlMemory "sql-memory",
     /// The thread that interrupts overdue statements from outside.
     Watchdog "watchdog",
 }

@@ -8,6 +8,7 @@ use keyhole::cli::{Cli, Verb};
 use keyhole::commands::{self, output};
 use keyhole::error::Error;
 use keyhole::interrupt;
+use keyhole::log::heap;
 
 /// How long an interrupted verb may take to put its temporary files away.
 const GRACE: Duration = Duration::from_secs(10);
@@ -16,6 +17,12 @@ const GRACE: Duration = Duration::from_secs(10);
 const GRACE_OF_PAGE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    // Before anything opens a database.
+    if !heap::count() {
+        let error = Error::Engine("SQLite was in use before its memory could be counted".to_owned());
+        output::print_error(&error, false);
+        return ExitCode::from(error.exit_code());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misuse(&error),

@@ -13,7 +13,7 @@ use crate::guards::{self, Guard};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
 use crate::log::gate::{EVENTS, Gate};
-use crate::log::{lockdown, watchdog};
+use crate::log::{heap, lockdown, watchdog};
 
 /// Statements that a connection keeps prepared: the host's own and a strategy's plans.
 const STATEMENTS: usize = 96;
@@ -43,6 +43,7 @@ pub enum Use<'a> {
 
 /// Opens a connection whose statements pass the gate and spend the budget.
 pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<Connection, Error> {
+    heap::count();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI

@@ -11,6 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::Error;
 use crate::guards::{self, Guard};
 use crate::log::touched::Touched;
+use crate::log::heap;
 use crate::policy::Grants;
 
 /// Whose statement is being prepared or run.
@@ -147,6 +148,7 @@ impl Gate {
     /// From now on statements are this author's.
     pub fn admit(&self, author: Author) {
         self.author.store(author as u8, Relaxed);
+        heap::allocate_for(author);
     }
 
     /// Whether any virtual table is granted.

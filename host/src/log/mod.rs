@@ -12,6 +12,7 @@ pub mod files;
 mod first_sight;
 pub mod gate;
 mod growth;
+pub mod heap;
 mod joins;
 pub mod lockdown;
 pub mod marks;

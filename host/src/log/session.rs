@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::log::budget::{Budget, Canceller};
 use crate::log::connection::{self, Use, patiently};
 use crate::log::gate::{Author, Gate};
+use crate::log::heap;
 use crate::log::marks::Marks;
 use crate::log::payload::PayloadFile;
 use crate::log::{Identity, Log};
@@ -221,6 +222,18 @@ impl Session {
             self.ledger.phases.log_lock = locked.elapsed();
         }
         self.budget.unlock_log();
+    }
+
+    /// Without memory or disk SQLite ends the transaction: what follows would see another snapshot, or
+    /// write what no rollback takes back.
+    pub fn check_transaction(&self) -> Result<(), Error> {
+        if !self.connection.is_autocommit() {
+            return Ok(());
+        }
+        Err(match self.author {
+            Author::Refresh => Error::ScratchFull { quota: self.quota },
+            _ => Error::Budget { limit: "sql_memory", allowed: heap::PAGE_BYTES },
+        })
     }
 
     /// How long the log has been locked by now; nothing where it is not.

@@ -7,8 +7,8 @@ use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
 use crate::guards::{self, Guard};
 use crate::log::gate::Author;
-use crate::log::lockdown;
 use crate::log::session::{HOST, Session};
+use crate::log::{heap, lockdown};
 
 /// Semicolons that a text may hold, in its texts and comments too.
 const SEMICOLONS: usize = 16;
@@ -207,6 +207,7 @@ impl Session {
     /// What SQLite would parse too deeply or show wrongly is refused before it sees it.
     fn check_text(&mut self, sql: &str) -> Result<(), Error> {
         self.budget.check(&self.limits)?;
+        self.check_transaction()?;
         if sql.len() as u64 > self.limits.sql_bytes {
             return Err(Error::Budget { limit: "sql_bytes", allowed: self.limits.sql_bytes });
         }
@@ -257,6 +258,9 @@ impl Session {
                 self.deny("statement", "more than one in a text")
             }
             Error::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::OutOfMemory) => {
+                    Error::Budget { limit: "sql_memory", allowed: heap::PAGE_BYTES }
+                }
                 Some(ErrorCode::TooBig) => {
                     Error::Budget { limit: "value_bytes", allowed: self.limits.value_bytes }
                 }

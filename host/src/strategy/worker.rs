@@ -239,7 +239,7 @@ impl Worker {
 /// Reads and checks the claimed rows, gives the log's lock back, and only then reads the payloads.
 fn finish_page(session: &mut Session, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
     let began = Instant::now();
-    let page = check::read(session, request, claims);
+    let page = session.check_transaction().and_then(|()| check::read(session, request, claims));
     session.end();
     session.ledger.phases.check = began.elapsed();
     let mut page = page?;
