@@ -1,1 +1,64 @@
-//! (later)
+//! What one instance leaves behind is gone before the next one looks.
+
+use keyhole::page::Pager;
+use keyhole::policy::Grants;
+use keyhole::selftest::cases;
+use keyhole::strategy::Instances;
+
+use super::host;
+
+/// Each round marks all of its memory and table, and traps if it finds a mark: of the same component, and
+/// of another one that had the same slot of the pool.
+#[test]
+fn an_instance_finds_nothing_of_those_before_it() {
+    let case = cases::find("canary").unwrap();
+    let mut workers =
+        [1, 2].map(|_| host::worker(&host::strategy(case.name, host::grants(case)), case.instances));
+    let request = case.ask.request();
+    let mut found = 0;
+    for round in 0..1_000 {
+        for worker in &mut workers {
+            // The machine may be too busy for a time limit; a mark is a trap.
+            match worker.page(&request).map_err(|error| error.observed()) {
+                Ok(page) => assert!(page.rows.is_empty()),
+                Err(observed) if observed == "guest-time" || observed.contains("log_lock") => {}
+                Err(observed) => panic!("round {round}: {observed}"),
+            }
+            found += 1;
+        }
+    }
+    assert_eq!(found, 2_000);
+}
+
+/// The search itself finds marks: an instance that is used twice meets its own.
+#[test]
+fn the_search_finds_what_is_there() {
+    let case = cases::find("canary").unwrap();
+    let strategy = host::strategy(case.name, host::grants(case));
+    let mut worker = host::worker(&strategy, Instances::Warm(10));
+    let outcomes: Vec<Result<(), String>> = (0..5)
+        .map(|_| worker.page(&case.ask.request()).map(drop).map_err(|error| error.observed()))
+        .collect();
+    assert!(outcomes.contains(&Err("trapped".to_owned())), "{outcomes:?}");
+}
+
+/// A store that has trapped is in no known state: the next request has another one.
+#[test]
+fn a_store_is_never_used_again_after_a_trap() {
+    let case = cases::find("handle-of-other-call").unwrap();
+    let grants = Grants { limits: case.limits(), ..Grants::local() };
+    let mut worker = host::worker(&host::strategy(case.name, grants), case.instances);
+    let mut made = Vec::new();
+    for _ in 0..6 {
+        let refused = match worker.page(&case.ask.request()) {
+            Ok(_) => false,
+            Err(error) if error.observed() == "handle" => true,
+            // A time limit retires the store as well, and is tried again.
+            Err(_) => continue,
+        };
+        made.push((refused, worker.ledger().unwrap().phases.instantiate.is_zero()));
+    }
+    // Refused means a warm instance with a past; right means a new one.
+    assert!(made.iter().all(|(refused, reused)| refused == reused), "{made:?}");
+    assert!(made.contains(&(true, true)) && made.contains(&(false, false)), "{made:?}");
+}

@@ -31,11 +31,12 @@ fn last_refusal(texts: &[&str]) -> Result<Error, Error> {
 
 fn refusal(text: &str) -> Result<Error, Error> {
     let shown: String = text.chars().take(200).collect();
-    let Err(refusal) = log::query(text, &[]) else {
+    if log::query(text, &[]).is_ok() {
         return Err(Error::Other(format!("let through: {shown}")));
-    };
+    }
+    // The host remembers its last refusal: that is the one to return.
     match log::select(text, &[]) {
-        Err(_) => Ok(refusal),
+        Err(refusal) => Ok(refusal),
         Ok(_) => Err(Error::Other(format!("let through by select: {shown}"))),
     }
 }

@@ -1,6 +1,6 @@
 //! Attacks on memory, tables, stacks, and on the bytes that cross into the host.
 
-use super::{Case, Group, Seen};
+use super::{Ask, Case, Group, Seen};
 
 const fn refused(name: &'static str, what: &'static str, expected: &'static [&'static str]) -> Case {
     Case::new(Group::Memory, name, what, Seen::Refused, expected)
@@ -14,6 +14,15 @@ pub(super) const CASES: &[Case] = &[
         Seen::Denied,
         &["memory"],
     ),
+    Case::new(
+        Group::Memory,
+        "canary",
+        "Looks for what other instances left in memory and tables, and marks its own.",
+        Seen::Harmless,
+        &[],
+    )
+    // A window without events: its right page is empty.
+    .asking(Ask { from: Some(2_000_000_000), ..Ask::NEWEST }),
     refused("grow-in-start", "Takes all memory there is in the start function.", &["memory"]),
     refused("many-memories", "Two memories that are too large together.", &["memory"]),
     refused("many-tables", "Three tables that are too large together.", &["table"]),

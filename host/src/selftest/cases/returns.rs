@@ -12,6 +12,9 @@ const fn compared(name: &'static str, what: &'static str, expected: &'static [&'
 
 const FIFTY: Ask = Ask { page_size: 50, ..Ask::NEWEST };
 
+/// A page of one event shows nothing of what lies between two, nor its own place among all.
+const ONE: Ask = Ask { page: 10, page_size: 1, ..Ask::NEWEST };
+
 /// A window with events on both sides of it.
 const WINDOW: Ask = Ask { from: Some(1_766_000_000), to: Some(1_766_500_000), ..Ask::NEWEST };
 
@@ -32,7 +35,8 @@ pub(super) const CASES: &[Case] = &[
     on_page("one-too-many", "One event more than was asked for.", &["lie:one-too-many"]),
     on_page("dropped-event", "An event is left out between two that are shown.", &["lie:dropped-event"])
         .asking(FIFTY),
-    compared("early-end", "The page ends in the middle.", &["lie:early-end"]),
-    compared("next-page-instead", "The page behind the one that was asked for.", &["lie:next-page-instead"]),
-    compared("stale-page", "The page as it was a hundred events ago.", &["lie:stale-page"]),
+    compared("early-end", "The page ends in the middle.", &["lie:early-end"]).asking(ONE),
+    compared("next-page-instead", "The page behind the one that was asked for.", &["lie:next-page-instead"])
+        .asking(ONE),
+    compared("stale-page", "The page as it was a hundred events ago.", &["lie:stale-page"]).asking(ONE),
 ];

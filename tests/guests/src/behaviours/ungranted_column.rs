@@ -4,7 +4,7 @@ use crate::bindings::keyhole::strategy::log::Event;
 use crate::bindings::keyhole::strategy::types::{Error, PageRequest};
 use crate::statements::refused_then_honest;
 
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "SELECT payload_offset FROM audit_events LIMIT 1",
     "SELECT payload_len FROM audit_events LIMIT 1",
     "SELECT * FROM audit_events LIMIT 1",
@@ -15,6 +15,7 @@ const TEXTS: [&str; 11] = [
     "SELECT id FROM audit_events GROUP BY payload_len LIMIT 1",
     "WITH e AS (SELECT * FROM audit_events) SELECT id FROM e LIMIT 1",
     "SELECT a.id FROM audit_events a JOIN audit_events b USING (id, payload_len) LIMIT 1",
+    "SELECT e.id FROM audit_events e JOIN (SELECT 1518 AS payload_len) USING (payload_len)",
     "SELECT id FROM audit_events NATURAL JOIN (SELECT 1 AS payload_offset) LIMIT 1",
 ];
 
