@@ -48,10 +48,9 @@ pub fn count() -> bool {
 /// From now on this thread allocates for this author's statements.
 pub(super) fn allocate_for(author: Author) {
     let bytes = match author {
-        _ if !guards::on(Guard::SqlMemory) => u64::MAX,
-        Author::Host => u64::MAX,
-        Author::Page => PAGE_BYTES,
-        Author::Refresh => REFRESH_BYTES,
+        Author::Page if guards::on(Guard::SqlMemory) => PAGE_BYTES,
+        Author::Refresh if guards::on(Guard::SqlMemory) => REFRESH_BYTES,
+        _ => u64::MAX,
     };
     LEFT.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }

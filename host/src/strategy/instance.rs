@@ -222,10 +222,10 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     if error.is::<PoolConcurrencyLimitError>() {
         return Error::Engine(what);
     }
-    if trap.is_none() {
-        if let Some(error) = limit_of_engine(&what, &limits) {
-            return error;
-        }
+    if trap.is_none()
+        && let Some(error) = limit_of_engine(&what, &limits)
+    {
+        return error;
     }
     Error::Trapped {
         what: trap.map_or_else(|| escaped(&what), ToString::to_string),
