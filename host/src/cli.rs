@@ -69,6 +69,9 @@ pub enum Verb {
     /// Appends to a copy of a log, for `verify`.
     #[command(hide = true)]
     AppendToCopy,
+    /// Compiles a component from standard input, for every verb that loads one.
+    #[command(hide = true)]
+    CompileComponent(crate::loader::child::Orders),
 }
 
 /// Options of `demo`.

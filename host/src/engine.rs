@@ -3,6 +3,7 @@
 //! Everything that a strategy does not need is off: proposals, streams, shared memory. The pool holds
 //! as many instances as may run at once; one more is an error, never a wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{
@@ -11,6 +12,7 @@ use wasmtime::{
 
 use crate::error::Error;
 use crate::limits::Ceilings;
+use crate::loader::Loader;
 
 /// How often the epoch advances. A request's guest time is exact to about one tick.
 pub const TICK: Duration = Duration::from_millis(5);
@@ -23,11 +25,17 @@ const KEEP_RESIDENT: usize = 512 << 10;
 pub struct Engine {
     inner: wasmtime::Engine,
     ceilings: Ceilings,
+    loader: Arc<Loader>,
 }
 
 impl Engine {
-    /// Builds the engine and starts its ticker, which ends with the engine.
+    /// An engine for what the binary carries: it has no compiler for components from elsewhere.
     pub fn new(ceilings: &Ceilings) -> Result<Self, Error> {
+        Self::with_loader(ceilings, Loader::built_in_only())
+    }
+
+    /// Builds the engine and starts its ticker, which ends with the engine.
+    pub fn with_loader(ceilings: &Ceilings, loader: Loader) -> Result<Self, Error> {
         let inner =
             wasmtime::Engine::new(&config(ceilings)?).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let weak = inner.weak();
@@ -42,7 +50,12 @@ impl Engine {
                 }
             })
             .map_err(|source| Error::io("the epoch thread", source))?;
-        Ok(Self { inner, ceilings: ceilings.clone() })
+        Ok(Self { inner, ceilings: ceilings.clone(), loader: Arc::new(loader) })
+    }
+
+    /// What turns components into code.
+    pub fn loader(&self) -> &Loader {
+        &self.loader
     }
 
     /// What its pools hold.
@@ -54,6 +67,15 @@ impl Engine {
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
+}
+
+/// An engine that only compiles: the code is that of [`Engine`], without its pools, which reserve more
+/// address space than a child process may have.
+pub(crate) fn compiling(fuel: bool) -> Result<wasmtime::Engine, Error> {
+    let mut config = settings(fuel);
+    // One thread: its processor time is what the component costs, and it has one stack to overrun.
+    config.parallel_compilation(false);
+    wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))
 }
 
 fn config(ceilings: &Ceilings) -> Result<Config, Error> {
@@ -76,13 +98,21 @@ fn config(ceilings: &Ceilings) -> Result<Config, Error> {
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto)
         .max_unused_warm_slots(instances);
-    let mut config = Config::new();
+    let mut config = settings(ceilings.fuel);
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .max_wasm_stack(size(ceilings.stack)?);
+    Ok(config)
+}
+
+/// Everything that the compiled code depends on, and every proposal that strategies do without. Each line
+/// from `wasm_gc` on closes advisories of this release line.
+fn settings(fuel: bool) -> Config {
+    let mut config = Config::new();
+    config
         .epoch_interruption(true)
-        .consume_fuel(ceilings.fuel)
+        .consume_fuel(fuel)
         .cranelift_opt_level(OptLevel::Speed)
-        .max_wasm_stack(size(ceilings.stack)?)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_gc(false)
         .gc_support(false)
@@ -93,8 +123,9 @@ fn config(ceilings: &Ceilings) -> Result<Config, Error> {
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
         .wasm_threads(false)
+        .wasm_component_model_async(false)
         .concurrency_support(false);
-    Ok(config)
+    config
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ pub struct Ledger {
     /// Runs of statements beyond those told apart.
     pub other_runs: u64,
     calls: [(u64, Duration); CALLS.len()],
+    /// Which of [`linker::WASI`](crate::linker::WASI) was called, a bit each.
+    pub wasi: u32,
     /// Event handles minted.
     pub handles: u64,
     /// Rows that statements of the strategy returned.
@@ -202,6 +204,16 @@ impl Ledger {
             .zip(self.calls)
             .filter(|(_, (count, _))| *count > 0)
             .map(|(name, (count, time))| (name, count, time))
+    }
+
+    /// The interfaces of WASI that were called.
+    pub fn wasi(&self) -> impl Iterator<Item = &'static str> {
+        let used = self.wasi;
+        crate::linker::WASI
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| used & (1 << bit) != 0)
+            .map(|(_, name)| name)
     }
 
     /// Counts a denial.

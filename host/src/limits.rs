@@ -279,6 +279,38 @@ quantities! {
     }
 }
 
+/// What a component from elsewhere may cost before it is let in: its file, and the child process that
+/// parses and compiles it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiling {
+    /// Bytes of a component. Large toolchains' runtimes stay below 40 MiB.
+    pub component_bytes: u64,
+    /// Address space of the child. The program itself and a component of a few MiB take a third.
+    pub memory: u64,
+    /// Processor time of the child, in whole seconds as the system counts it. A component of 100 KB
+    /// takes a tenth of one.
+    pub cpu_time: Duration,
+    /// Time until the child is killed, whatever it waits for.
+    pub wall_time: Duration,
+    /// Bytes of machine code. It is about ten times as large as the component.
+    pub code_bytes: u64,
+    /// Bytes of the cache of machine code; what was not used for longest goes first.
+    pub cache_bytes: u64,
+}
+
+impl Default for Compiling {
+    fn default() -> Self {
+        Self {
+            component_bytes: 64 << 20,
+            memory: 1 << 30,
+            cpu_time: Duration::from_secs(20),
+            wall_time: Duration::from_secs(40),
+            code_bytes: 128 << 20,
+            cache_bytes: 256 << 20,
+        }
+    }
+}
+
 /// Sums the memory and table elements of all of an instance's memories and tables, which the
 /// engine's own limits count one by one.
 #[derive(Debug)]

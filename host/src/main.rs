@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         Err(error) => return misuse(&error),
     };
     let json = cli.common.json;
+    if let Some(Verb::CompileComponent(_)) = &cli.verb {
+        // One thread and nothing open: it is about to take its own rights away.
+        return ended(commands::run(cli), json);
+    }
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let outcome = runtime.block_on(beside_signals(cli));
@@ -37,6 +41,10 @@ fn main() -> ExitCode {
         }
         Err(source) => Err(Error::io("the signal handler", source)),
     };
+    ended(outcome, json)
+}
+
+fn ended(outcome: Result<u8, Error>, json: bool) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::loader::file::read;
 use crate::policy::{Grants, KEY_COLUMNS};
 use crate::strategy::Strategy;
 
@@ -23,8 +24,10 @@ pub const BASELINE_MANIFEST: &str = include_str!("../../tests/data/baseline.sha2
 
 pub use crate::policy::grants::BUILT_IN;
 
-/// Largest component that is read.
-const MOST_BYTES: u64 = 64 << 20;
+/// Whether these are the bytes of a strategy that the binary carries.
+pub fn is_built_in(bytes: &[u8]) -> bool {
+    [BASELINE, KEYSET].contains(&bytes)
+}
 
 /// The component behind a name or a path, as bytes. None for a native twin.
 pub fn bytes(name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -66,24 +69,4 @@ fn offset_grants() -> Grants {
 
 fn keyset_grants() -> Grants {
     Grants { columns: KEY_COLUMNS.to_vec(), ..Grants::local() }
-}
-
-/// Reads a component file once, whole; what is checked afterwards is what was read.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    use std::io::Read;
-    let refused = |reason: &str| Error::Refused { path: path.to_owned(), reasons: vec![reason.to_owned()] };
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())
-        .map(std::fs::File::from)
-        .map_err(|error| Error::io(path, error.into()))?;
-    let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
-    if !metadata.is_file() {
-        return Err(refused("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(refused("it is larger than 64 MiB"));
-    }
-    Ok(bytes)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::imports::wasi::Inert;
 use crate::limits::GuestMemory;
 use crate::log::session::Session;
 
@@ -19,4 +20,6 @@ pub struct State {
     pub began: Instant,
     /// Time of the running call spent in host calls.
     pub in_host: Duration,
+    /// WASI, from the first call of it on.
+    pub wasi: Option<Box<Inert>>,
 }

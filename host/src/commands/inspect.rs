@@ -9,9 +9,9 @@ use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
 use crate::cli::{Common, InspectArgs};
 use crate::commands::output::Output;
 use crate::error::Error;
+use crate::loader::examine;
 use crate::policy::Grants;
-use crate::strategy::not_a_component;
-use crate::{linker, registry};
+use crate::registry;
 
 /// The package's WIT, as it is embedded.
 const WIT: [(&str, &str); 8] = [
@@ -72,14 +72,16 @@ fn inspect(name: &str, bytes: &[u8]) -> Findings {
         bytes: Some(bytes.len()),
         ..Findings::default()
     };
-    if let Some(reason) = not_a_component(bytes) {
-        findings.why_not.push(reason.to_owned());
-        return findings;
-    }
-    if let Err(error) = read_sections(bytes, &mut findings) {
-        findings.why_not.push(format!("it is not valid: {error}"));
-        return findings;
-    }
+    let shape = match examine::examine(bytes) {
+        Ok(shape) => shape,
+        Err(reason) => {
+            findings.why_not.push(reason);
+            return findings;
+        }
+    };
+    findings.core_modules = shape.modules;
+    // The sections are valid: what cannot be read of them is only left out.
+    let _ = read_producers(bytes, &mut findings);
     match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => {
             let world = &resolve.worlds[world];
@@ -94,7 +96,7 @@ fn inspect(name: &str, bytes: &[u8]) -> Findings {
         }
         Err(error) => findings.why_not.push(format!("its types cannot be read: {error:#}")),
     }
-    findings.why_not.extend(linker::ungranted(findings.imports.iter().map(String::as_str), &Grants::local()));
+    findings.why_not.extend(shape.refusals(&Grants::local()));
     if findings.why_not.is_empty() {
         fit(bytes, &mut findings);
     }
@@ -132,28 +134,22 @@ fn targets(bytes: &[u8], world: &str) -> Result<(), String> {
     run().map_err(|error| format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Counts the core modules and collects what the toolchains wrote about themselves.
-fn read_sections(bytes: &[u8], findings: &mut Findings) -> wasmparser::Result<()> {
+/// Collects what the toolchains wrote about themselves.
+fn read_producers(bytes: &[u8], findings: &mut Findings) -> wasmparser::Result<()> {
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::ModuleSection { .. } => findings.core_modules += 1,
-            Payload::CustomSection(section) => {
-                if let KnownCustom::Producers(fields) = section.as_known() {
-                    for field in fields {
-                        let field = field?;
-                        for value in field.values {
-                            let value = value?;
-                            let text = format!("{}: {} {}", field.name, value.name, value.version);
-                            let text: String =
-                                text.chars().filter(|character| !character.is_control()).take(120).collect();
-                            if !findings.producers.contains(&text) && findings.producers.len() < 32 {
-                                findings.producers.push(text);
-                            }
-                        }
-                    }
+        let Payload::CustomSection(section) = payload? else { continue };
+        let KnownCustom::Producers(fields) = section.as_known() else { continue };
+        for field in fields {
+            let field = field?;
+            for value in field.values {
+                let value = value?;
+                let text = format!("{}: {} {}", field.name, value.name, value.version);
+                let text: String =
+                    text.chars().filter(|character| !character.is_control()).take(120).collect();
+                if !findings.producers.contains(&text) && findings.producers.len() < 32 {
+                    findings.producers.push(text);
                 }
             }
-            _ => {}
         }
     }
     Ok(())

@@ -20,6 +20,7 @@ use crate::contract::dataset;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::Ceilings;
+use crate::loader::{Loader, child};
 use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::profile::{FirstRow, Profile};
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
         Verb::Seed(args) => seed::run(&common, &args),
         Verb::AppendToCopy => append::run(&common),
+        Verb::CompileComponent(orders) => child::run(&orders),
     }
 }
 
@@ -62,7 +64,10 @@ impl Setup {
     fn new(common: Common) -> Result<Self, Error> {
         let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
-        Ok(Self { common, engine: Engine::new(&Ceilings::default())?, state, cache })
+        // This very file, even where another one was put in its place meanwhile.
+        let loader = Loader::new("/proc/self/exe".into()).with_cache(&cache, &state)?;
+        let engine = Engine::with_loader(&Ceilings::default(), loader)?;
+        Ok(Self { common, engine, state, cache })
     }
 
     /// Where scratch lies.
@@ -82,7 +87,16 @@ impl Setup {
 
     /// A strategy by name or path.
     pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
-        registry::strategy(&self.engine, name)
+        let before = self.engine.loader().counts().thrown_away;
+        let strategy = registry::strategy(&self.engine, name);
+        if self.engine.loader().counts().thrown_away > before {
+            self.remark(&format!(
+                "compiled code of {name} in {} was not this host's own, or damaged: it was not loaded but \
+                 thrown away",
+                self.cache.join("code").display()
+            ));
+        }
+        strategy
     }
 
     /// A strategy's scratch for a log, filled; none for a strategy that has no index.

@@ -6,6 +6,7 @@ mod diagnostics;
 mod log;
 mod payloads;
 mod scratch;
+pub(crate) mod wasi;
 
 use std::time::Instant;
 

@@ -3,24 +3,20 @@
 //! A cursor holds the last key and the walk's bound, authenticated with a key from the state folder and
 //! bound to log and filter. It does not expire.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::error::Error;
 use crate::page::{Filter, Key};
+use crate::secret::{self, SECRET};
 
 const VERSION: u8 = 1;
 const BODY: usize = 1 + 3 * 8;
 const TAG: usize = 16;
-const SECRET: usize = 32;
 
 /// Mints and reads cursors for one log.
 #[derive(Clone)]
@@ -35,22 +31,7 @@ impl Cursors {
     ///
     /// The file may hold two keys, the newest first, so that cursors outlive a change of keys.
     pub fn open(state: &Path, log: String) -> Result<Self, Error> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state)
-            .map_err(|source| Error::io(state, source))?;
-        let path = state.join("cursor.key");
-        if !path.exists() {
-            make_secret(&path)?;
-        }
-        let bytes = fs::read(&path).map_err(|source| Error::io(&path, source))?;
-        let secrets: Vec<[u8; SECRET]> =
-            bytes.chunks(SECRET).filter_map(|chunk| chunk.try_into().ok()).collect();
-        if secrets.is_empty() || secrets.len() > 2 || secrets.len() * SECRET != bytes.len() {
-            let what = format!("{} bytes instead of one or two keys of {SECRET}", bytes.len());
-            return Err(Error::io(&path, std::io::Error::new(std::io::ErrorKind::InvalidData, what)));
-        }
+        let secrets = secret::open(state, "cursor.key")?;
         Ok(Self { secrets, log })
     }
 
@@ -95,13 +76,7 @@ impl Cursors {
     }
 
     fn tag(&self, secret: &[u8; SECRET], body: &[u8], filter: &Filter) -> Hmac<Sha256> {
-        // HMAC pads a key with zeros to the hash's block.
-        let mut block = [0; 64];
-        for (place, byte) in block.iter_mut().zip(secret) {
-            *place = *byte;
-        }
-        let mut mac = Hmac::<Sha256>::new((&block).into());
-        mac.update(b"keyhole cursor\0");
+        let mut mac = secret::mac(secret, b"keyhole cursor\0");
         mac.update(body);
         mac.update(&filter.from_ts.to_be_bytes());
         mac.update(&filter.to_ts.to_be_bytes());
@@ -125,34 +100,10 @@ impl Cursors {
     }
 }
 
-/// Drafts of this process. Each thread writes its own: one that is linked into place must not be
-/// written to afterwards.
-static DRAFTS: AtomicU32 = AtomicU32::new(0);
-
-/// Puts a new key in place, whole or not at all; another process may win the race.
-fn make_secret(path: &Path) -> Result<(), Error> {
-    let mut secret = [0; SECRET];
-    let random = Path::new("/dev/urandom");
-    let source =
-        fs::File::open(random).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut secret));
-    source.map_err(|source| Error::io(random, source))?;
-    let draft = path.with_extension(format!("new-{}-{}", std::process::id(), DRAFTS.fetch_add(1, Relaxed)));
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&secret)?;
-        file.sync_all()?;
-        match fs::hard_link(&draft, path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        }
-    };
-    let outcome = write().map_err(|source| Error::io(path, source));
-    let _ = fs::remove_file(&draft);
-    outcome
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn filter() -> Filter {

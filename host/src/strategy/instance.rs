@@ -76,7 +76,13 @@ impl Instance {
         let memory = GuestMemory::new(limits);
         let host_call_bytes = usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX);
         let component_handles = usize::try_from(limits.component_handles).unwrap_or(usize::MAX);
-        let state = State { session: Some(session), memory, began: Instant::now(), in_host: Duration::ZERO };
+        let state = State {
+            session: Some(session),
+            memory,
+            began: Instant::now(),
+            in_host: Duration::ZERO,
+            wasi: None,
+        };
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(host_call_bytes);
@@ -152,6 +158,7 @@ impl Instance {
     pub(crate) fn release(&mut self) -> Option<Box<Session>> {
         let state = self.store.data_mut();
         let time = state.began.elapsed();
+        state.keep_output();
         let mut session = state.session.take()?;
         session.ledger.memory = state.memory.peak();
         // A strategy may do without the memory that it was refused: that it asked is seen all the same.
@@ -188,6 +195,7 @@ fn same(one: &types::Error, other: &types::Error) -> bool {
 
 /// Why a call ended without an answer: the limit that ended it where there is one, else the trap.
 fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
+    state.keep_output();
     let limits = state.session.as_ref().map_or_else(Limits::default, |session| session.limits().clone());
     let trap = error.downcast_ref::<Trap>();
     match trap {

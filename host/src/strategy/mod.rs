@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use wasmtime::component::InstancePre;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{indexing, paging};
 use crate::engine::Engine;
-use crate::error::{Error, over_ceiling};
+use crate::error::Error;
 use crate::linker;
+use crate::loader::examine::not_a_component;
 use crate::policy::Grants;
 use crate::state::State;
 use share::Share;
@@ -114,8 +115,8 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
     if let Some(reason) = not_a_component(bytes) {
         return Err(refused(vec![reason.to_owned()]));
     }
-    let component = Component::from_binary(engine.wasmtime(), bytes)
-        .map_err(|error| refused(vec![why_invalid(&one_line(&error))]))?;
+    let component = engine.loader().component(engine, origin, bytes, grants)?;
+    // The code may be older than the grants, so its imports are compared at each load.
     let types = component.component_type();
     let imports: Vec<String> = types.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
     let mut reasons = linker::ungranted(imports.iter().map(String::as_str), grants);
@@ -148,37 +149,6 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
     link().map_err(|error| {
         refused(vec![format!("its types are not those of the package: {}", one_line(&error))])
     })
-}
-
-/// Why the engine does not take a component: by name where it has more of something than the pools hold.
-fn why_invalid(text: &str) -> String {
-    let ceilings = [
-        ("core module instances", "instances"),
-        ("memories", "memory"),
-        ("memory", "memory"),
-        ("table", "table"),
-    ];
-    match ceilings.into_iter().find(|(words, _)| text.contains("exceeds the") && text.contains(words)) {
-        Some((_, what)) => over_ceiling(what, text),
-        None => format!("it is not a valid component: {text}"),
-    }
-}
-
-/// What the first bytes say, where that is enough to refuse a file.
-pub fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
-    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    if bytes.is_empty() {
-        Some("the file is empty")
-    } else if bytes.starts_with(COMPONENT) {
-        None
-    } else if bytes.starts_with(MODULE) {
-        Some("it is a core module, not a component: wrap it with a component encoder first")
-    } else if bytes.starts_with(b"\x7fELF") {
-        Some("it is precompiled machine code, which is never loaded")
-    } else {
-        Some("it is not WebAssembly in binary form")
-    }
 }
 
 /// An engine error without its backtrace.
