@@ -13,6 +13,7 @@ mod faults;
 mod hostile;
 mod killed;
 mod live_writer;
+mod loading;
 mod scratch;
 mod sql;
 mod support;

@@ -20,6 +20,9 @@ const TEXTS: &str = "tests/guests/wat";
 /// Where the core modules in the text format lie, each of the world `strategy`.
 const CORES: &str = "tests/guests/core";
 
+/// Where those lie that import WASI, or what does not exist: core modules of a world of their own.
+const IMPORTS: &str = "tests/guests/wasi";
+
 /// Writes the components into `out`, and `zoo.rs`, which names and includes them.
 pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), String> {
     let mut source = String::from("const FAMILIES: &[Family] = &[\n");
@@ -36,12 +39,13 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
     source.push_str("];\n\nconst TEXTS: &[(&str, &[u8])] = &[\n");
     println!("cargo::rerun-if-changed=../{TEXTS}");
     println!("cargo::rerun-if-changed=../{CORES}");
-    for (folder, is_core) in [(TEXTS, false), (CORES, true)] {
+    println!("cargo::rerun-if-changed=../{IMPORTS}");
+    for folder in [TEXTS, CORES, IMPORTS] {
         for name in names(&root.join(folder))? {
             let file = root.join(folder).join(format!("{name}.wat"));
             let mut component = wat::parse_file(&file).map_err(|error| error.to_string())?;
-            if is_core {
-                component = wrap(root, component).map_err(|error| format!("{name}: {error:#}"))?;
+            if folder != TEXTS {
+                component = wrap(root, folder, component).map_err(|error| format!("{name}: {error:#}"))?;
             }
             super::write(&out.join(format!("{name}.wasm")), &component)?;
             let _ = writeln!(
@@ -54,11 +58,17 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
     super::write(&out.join("zoo.rs"), source.as_bytes())
 }
 
-/// A core module as a component of the world `strategy`.
-fn wrap(root: &Path, mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+/// A core module as a component of the world `strategy`, or of the world of its folder. A component keeps
+/// the imports that its module uses.
+fn wrap(root: &Path, folder: &str, mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(root.join("wit"))?;
-    let world = resolve.select_world(&[package], Some("strategy"))?;
+    let world = if folder == IMPORTS {
+        let package = resolve.push_file(root.join(IMPORTS).join("world.wit"))?;
+        resolve.select_world(&[package], None)?
+    } else {
+        resolve.select_world(&[package], Some("strategy"))?
+    };
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     Ok(ComponentEncoder::default().validate(true).module(&module)?.encode()?)
 }
@@ -69,6 +79,9 @@ fn names(folder: &Path) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            continue;
+        }
         if let Some(name) = path.file_stem() {
             names.push(name.to_string_lossy().replace('_', "-"));
         }

@@ -136,4 +136,78 @@ mod tests {
     fn the_engine_takes_its_configuration() {
         Engine::new(&Ceilings::default()).unwrap();
     }
+
+    /// The features and settings of a configuration, read back from it.
+    fn read_back(config: &Config) -> Vec<String> {
+        let text = format!("{config:?}");
+        let fields = text.trim_start_matches("Config {").trim_end_matches('}').split(", ");
+        fields.map(|field| field.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn exactly_the_proposals_that_strategies_need_are_on() {
+        let settings = read_back(&config(&Ceilings::default()).unwrap());
+        let on: Vec<&str> = settings
+            .iter()
+            .filter(|setting| setting.starts_with("wasm_"))
+            .filter_map(|setting| setting.strip_suffix(": true"))
+            .collect();
+        assert_eq!(
+            on,
+            [
+                "wasm_mutable_global",
+                "wasm_saturating_float_to_int",
+                "wasm_sign_extension",
+                "wasm_reference_types",
+                "wasm_multi_value",
+                "wasm_bulk_memory",
+                "wasm_simd",
+                "wasm_floats",
+                "wasm_extended_const",
+                "wasm_component_model",
+                "wasm_call_indirect_overlong",
+                "wasm_bulk_memory_opt",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_setting_that_closes_an_advisory_is_set() {
+        // Advisories of wasmtime 48 up to 48.0.8 that a newer release fixes, or that a setting makes
+        // unreachable whatever the release, and the setting.
+        const CLOSED: [(&str, &str); 12] = [
+            ("GHSA-43j2-gcp4-m22g", "wasm_gc: false"),
+            ("GHSA-wvgq-g5hf-6gm6", "wasm_gc_types: false"),
+            ("GHSA-43j2-gcp4-m22g", "wasm_exceptions: false"),
+            ("GHSA-43j2-gcp4-m22g", "wasm_function_references: false"),
+            ("GHSA-xrvr-8678-5wp8", "wasm_cm_async: false"),
+            ("GHSA-32h6-97mm-8q3c", "wasm_cm_async_stackful: false"),
+            ("GHSA-9pvw-hwfg-92h5", "wasm_cm_more_async_builtins: false"),
+            ("GHSA-p8xm-42r7-89xg", "wasm_memory64: false"),
+            ("GHSA-hc7m-r6v8-hg9q", "wasm_threads: false"),
+            ("GHSA-hc7m-r6v8-hg9q", "wasm_shared_everything_threads: false"),
+            ("GHSA-q8hx-mm92-4wvg", "wasm_tail_call: false"),
+            ("GHSA-7qmx-3fpx-r45m", "wasm_custom_descriptors: false"),
+        ];
+        for config in [config(&Ceilings::default()).unwrap(), settings(true)] {
+            let settings = read_back(&config);
+            for (advisory, setting) in CLOSED {
+                assert!(settings.iter().any(|known| known == setting), "{advisory}: {setting} in {settings:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_child_compiles_for_the_engine_that_serves() {
+        let hash = |engine: &wasmtime::Engine| {
+            use std::hash::{DefaultHasher, Hash, Hasher};
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        for fuel in [false, true] {
+            let serving = Engine::new(&Ceilings { fuel, ..Ceilings::default() }).unwrap();
+            assert_eq!(hash(serving.wasmtime()), hash(&compiling(fuel).unwrap()), "fuel: {fuel}");
+        }
+    }
 }

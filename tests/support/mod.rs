@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use keyhole::engine::Engine;
+use keyhole::limits::Ceilings;
+use keyhole::loader::Loader;
 use tempfile::TempDir;
 
 /// The binary under test: `cargo build --release` makes it, beside the tests' own.
@@ -88,6 +91,11 @@ pub(crate) fn data() -> &'static Path {
         }
         folder
     })
+}
+
+/// An engine that compiles components from elsewhere as the binary does: in a child process of it.
+pub(crate) fn engine() -> Engine {
+    Engine::with_loader(&Ceilings::default(), Loader::new(binary())).unwrap()
 }
 
 /// What it printed.

@@ -162,3 +162,112 @@ fn read(path: &Path, most: u64) -> Option<(File, Vec<u8>)> {
     (&file).take(most).read_to_end(&mut bytes).ok()?;
     Some((file, bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &[u8] = &[7; 600];
+
+    struct Place {
+        folder: tempfile::TempDir,
+        cache: Cache,
+    }
+
+    fn place(quota: u64) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("cache"), &folder.path().join("state"), quota).unwrap();
+        Place { folder, cache }
+    }
+
+    fn name(component: u8) -> Name {
+        Name { digest: [component; 32], engine: 1 }
+    }
+
+    fn code(cache: &Cache, name: &Name) -> Option<Vec<u8>> {
+        match cache.get(name) {
+            Found::Code(code) => Some(code.bytes().to_vec()),
+            Found::Nothing | Found::Foreign => None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let Place { folder, cache } = place(10_000);
+        cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+        assert_eq!(code(&cache, &name(1)).unwrap(), CODE);
+        let again = Cache::open(&folder.path().join("cache"), &folder.path().join("state"), 10_000).unwrap();
+        assert_eq!(code(&again, &name(1)).unwrap(), CODE, "after a restart");
+        assert!(matches!(cache.get(&name(2)), Found::Nothing));
+    }
+
+    #[test]
+    fn an_entry_with_any_byte_changed_is_thrown_away() {
+        let Place { cache, .. } = place(10_000);
+        let file = cache.folder.join(name(1).file());
+        for place in 0..CODE.len() + TAG {
+            cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+            let mut entry = fs::read(&file).unwrap();
+            entry[place] ^= 1 << (place % 8);
+            fs::write(&file, entry).unwrap();
+            assert!(matches!(cache.get(&name(1)), Found::Foreign), "byte {place}");
+            assert!(!file.exists(), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_cut_or_grown_entry_is_thrown_away() {
+        let Place { cache, .. } = place(10_000);
+        let file = cache.folder.join(name(1).file());
+        for length in (0..CODE.len() + TAG).chain([CODE.len() + TAG + 1]) {
+            cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+            File::options().write(true).open(&file).unwrap().set_len(length as u64).unwrap();
+            assert!(matches!(cache.get(&name(1)), Found::Foreign), "length {length}");
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_component_engine_or_host_is_thrown_away() {
+        let Place { folder, cache } = place(10_000);
+        let other_engine = Name { engine: 2, ..name(1) };
+        for foreign in [name(2), other_engine] {
+            cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+            fs::rename(cache.folder.join(name(1).file()), cache.folder.join(foreign.file())).unwrap();
+            assert!(matches!(cache.get(&foreign), Found::Foreign));
+        }
+        let elsewhere = Cache::open(&folder.path().join("cache"), &folder.path().join("other"), 10_000).unwrap();
+        elsewhere.put(&name(1), &Code::authenticated(CODE.to_vec()));
+        assert!(matches!(cache.get(&name(1)), Found::Foreign));
+    }
+
+    #[test]
+    fn an_entry_that_is_no_file_is_as_good_as_none() {
+        let Place { folder, cache } = place(10_000);
+        cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(cache.folder.join(name(1).file()), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, cache.folder.join(name(1).file())).unwrap();
+        fs::create_dir(cache.folder.join(name(2).file())).unwrap();
+        assert!(matches!(cache.get(&name(1)), Found::Nothing), "a link is not followed");
+        assert!(matches!(cache.get(&name(2)), Found::Nothing));
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let Place { cache, .. } = place(2 * (CODE.len() + TAG) as u64);
+        let at = |component: u8, age: u64| {
+            let file = File::options().write(true).open(cache.folder.join(name(component).file())).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
+        };
+        cache.put(&name(1), &Code::authenticated(CODE.to_vec()));
+        cache.put(&name(2), &Code::authenticated(CODE.to_vec()));
+        at(1, 1000);
+        at(2, 500);
+        assert!(code(&cache, &name(1)).is_some(), "which counts as use");
+        cache.put(&name(3), &Code::authenticated(CODE.to_vec()));
+        assert_eq!([1, 2, 3].map(|n| code(&cache, &name(n)).is_some()), [true, false, true]);
+        cache.put(&name(4), &Code::authenticated(vec![0; 5000]));
+        assert!(code(&cache, &name(4)).is_none(), "what is larger than the quota is not kept");
+        assert_eq!([1, 3].map(|n| code(&cache, &name(n)).is_some()), [true, true]);
+    }
+}

@@ -4,6 +4,7 @@
 //! Every request is meant for the log of [`ROWS`] rows that the contract's generator makes.
 
 mod handles;
+mod imports;
 mod memory;
 mod others;
 mod returns;
@@ -34,6 +35,8 @@ pub enum Group {
     Scratch,
     /// Answers that depend on what they must not depend on.
     Behaviour,
+    /// What a strategy imports.
+    Imports,
     /// None of these: what the others are compared with.
     Other,
 }
@@ -159,7 +162,7 @@ impl Case {
 
 /// All rows, group by group.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    [time::CASES, memory::CASES, returns::CASES, handles::CASES, sql::CASES, others::CASES]
+    [time::CASES, memory::CASES, returns::CASES, handles::CASES, sql::CASES, imports::CASES, others::CASES]
         .into_iter()
         .flatten()
 }
