@@ -27,7 +27,7 @@ pub(super) fn log() -> &'static Path {
 /// The engine of this process.
 pub(super) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(&Ceilings::default()).unwrap())
+    ENGINE.get_or_init(crate::support::engine)
 }
 
 /// The strategy `name` of the zoo under these grants.

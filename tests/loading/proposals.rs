@@ -6,9 +6,10 @@ use keyhole::limits::Ceilings;
 use keyhole::loader::examine::examine;
 
 /// Core modules, each of which uses one of them.
-const PROPOSALS: [(&str, &str); 12] = [
+const PROPOSALS: [(&str, &str); 13] = [
     ("gc", "(module (type (struct (field i32))))"),
     ("gc-references", "(module (func (param anyref)))"),
+    ("external-references", "(module (table 1 externref))"),
     ("exceptions", "(module (tag))"),
     ("function-references", "(module (type $f (func)) (func (param (ref $f))))"),
     ("memory64", "(module (memory i64 1))"),
@@ -53,7 +54,7 @@ fn each_proposal_that_is_off_is_refused_by_both() {
 fn what_compilers_emit_passes_both() {
     let text = "(component (core module
         (type (func (param i32) (result i32 i32)))
-        (memory (export \"memory\") 1) (table 1 externref) (global (mut i32) (i32.add (i32.const 1) (i32.const 2)))
+        (memory (export \"memory\") 1) (table 1 funcref) (global (mut i32) (i32.add (i32.const 1) (i32.const 2)))
         (func (param f32 v128) (result i32)
             (memory.copy (i32.const 0) (i32.const 8) (i32.const 8))
             (drop (i32.extend8_s (i32.trunc_sat_f32_s (local.get 0))))

@@ -65,7 +65,11 @@ impl Setup {
         let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
         // This very file, even where another one was put in its place meanwhile.
-        let loader = Loader::new("/proc/self/exe".into()).with_cache(&cache, &state)?;
+        let program = || "/proc/self/exe".into();
+        let loader = Loader::new(program()).with_cache(&cache, &state).unwrap_or_else(|error| {
+            output::remark(&common, &format!("compiled code is not kept: {error}"));
+            Loader::new(program())
+        });
         let engine = Engine::with_loader(&Ceilings::default(), loader)?;
         Ok(Self { common, engine, state, cache })
     }

@@ -18,7 +18,7 @@ use crate::policy::Grants;
 use crate::strategy::one_line;
 
 /// What a child is told on its command line; the component itself comes on standard input.
-#[derive(clap::Args, Debug, Serialize, Deserialize)]
+#[derive(clap::Args, Debug)]
 pub struct Orders {
     /// Bytes of address space.
     #[arg(long)]

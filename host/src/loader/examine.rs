@@ -12,7 +12,7 @@ use crate::linker;
 use crate::policy::Grants;
 
 /// What WebAssembly a strategy may be written in: what compilers emit today, and the component model
-/// without its parts under construction. Types of references to functions and externals are `GC_TYPES`.
+/// without its parts under construction.
 const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -22,7 +22,6 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::FLOATS)
-    .union(WasmFeatures::GC_TYPES)
     .union(WasmFeatures::COMPONENT_MODEL);
 
 /// What a valid component is made of.

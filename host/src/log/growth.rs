@@ -37,7 +37,7 @@ impl Level {
 /// A bound on the terms that a text becomes.
 pub(super) fn bound(sql: &str) -> u64 {
     let tokens = tokens(sql);
-    let (mut depth, mut product) = (0, 1u64);
+    let (mut depth, mut product) = (0usize, 1u64);
     let mut levels = vec![Level::at(0)];
     for (at, token) in tokens.iter().enumerate() {
         match *token {
