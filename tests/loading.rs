@@ -50,10 +50,10 @@ fn with_section(component: &[u8], id: u8, content: &[u8]) -> Vec<u8> {
     bytes.push(id);
     let mut length = content.len();
     while length > 0x7f {
-        bytes.push(length as u8 & 0x7f | 0x80);
+        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
         length >>= 7;
     }
-    bytes.push(length as u8);
+    bytes.push(u8::try_from(length).unwrap());
     bytes.extend_from_slice(content);
     bytes
 }

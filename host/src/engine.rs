@@ -192,7 +192,10 @@ mod tests {
         for config in [config(&Ceilings::default()).unwrap(), settings(true)] {
             let settings = read_back(&config);
             for (advisory, setting) in CLOSED {
-                assert!(settings.iter().any(|known| known == setting), "{advisory}: {setting} in {settings:?}");
+                assert!(
+                    settings.iter().any(|known| known == setting),
+                    "{advisory}: {setting} in {settings:?}"
+                );
             }
         }
     }

@@ -105,7 +105,8 @@ attacks! {
 
 #[test]
 fn every_strategy_of_these_groups_is_tested() {
-    let rows = cases::all().filter(|case| !matches!(case.group, Group::Scratch | Group::Behaviour | Group::Imports));
+    let rows =
+        cases::all().filter(|case| !matches!(case.group, Group::Scratch | Group::Behaviour | Group::Imports));
     let rows: BTreeSet<&str> = rows.map(|case| case.name).collect();
     assert_eq!(rows, TESTED.iter().copied().collect());
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
 use keyhole::log::Log;
 use keyhole::policy::Grants;
 use keyhole::selftest::cases::{Case, ROWS};

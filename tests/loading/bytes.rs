@@ -84,7 +84,7 @@ struct Numbers(u64);
 impl Numbers {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
+        usize::try_from(self.0 >> 33).unwrap() % bound
     }
 }
 
@@ -141,12 +141,18 @@ fn a_composed_component_is_refused() {
     for inner in [with_section(component, 1, module), with_section(component, 4, component)] {
         let composed = with_section(&honest(), 4, &inner);
         let reasons = reasons(&engine, &composed);
-        assert!(reasons.iter().any(|reason| reason.contains("composed of several components")), "{reasons:?}");
+        assert!(
+            reasons.iter().any(|reason| reason.contains("composed of several components")),
+            "{reasons:?}"
+        );
     }
     // What encoders wrap an exported interface in is none.
     let plain = with_section(&honest(), 4, component);
     assert!(load(&engine, &plain, Grants::local()).is_ok());
     let imported = wat::parse_str("(component (import \"other\" (component)))").unwrap();
     let reasons = super::reasons(&engine, &imported);
-    assert!(reasons.iter().any(|reason| reason.contains("imports a component or a core module")), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.contains("imports a component or a core module")),
+        "{reasons:?}"
+    );
 }

@@ -21,13 +21,15 @@ const PROPOSALS: [(&str, &str); 13] = [
         "(module (func (param v128) (result v128) local.get 0 local.get 0 i8x16.relaxed_swizzle))",
     ),
     ("custom-page-sizes", "(module (memory 1 (pagesize 1)))"),
-    ("wide-arithmetic", "(module (func (param i64) (result i64 i64) local.get 0 local.get 0 local.get 0 local.get 0 i64.add128))"),
+    (
+        "wide-arithmetic",
+        "(module (func (param i64) (result i64 i64) local.get 0 local.get 0 local.get 0 local.get 0 i64.add128))",
+    ),
     ("stack-switching", "(module (type $f (func)) (type (cont $f)))"),
 ];
 
 /// Components that use parts of the component model under construction.
-const COMPONENTS: [(&str, &str); 4] = [
-    ("async-function", "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) (func (export \"f\") async (canon lift (core func $i \"f\"))))"),
+const COMPONENTS: [(&str, &str); 3] = [
     ("stream", "(component (type (stream u8)))"),
     ("future", "(component (type (future u8)))"),
     ("error-context", "(component (type error-context))"),

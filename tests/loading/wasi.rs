@@ -54,7 +54,10 @@ fn each_import_that_is_not_granted_is_refused_by_name() {
         let error: serde_json::Value = serde_json::from_str(&stderr(&ran)).unwrap();
         let message = error["message"].as_str().unwrap();
         assert_eq!(error["code"], "refused", "{name}: {message}");
-        assert!(message.contains(&format!("it imports {import}@0.2.6, which is not granted")), "{name}: {message}");
+        assert!(
+            message.contains(&format!("it imports {import}@0.2.6, which is not granted")),
+            "{name}: {message}"
+        );
         let line = message.split("wasi = [").nth(1).unwrap_or_default();
         assert!(line.contains(import) && line.contains("would grant"), "{name}: {message}");
     }

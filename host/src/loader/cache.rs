@@ -235,7 +235,8 @@ mod tests {
             fs::rename(cache.folder.join(name(1).file()), cache.folder.join(foreign.file())).unwrap();
             assert!(matches!(cache.get(&foreign), Found::Foreign));
         }
-        let elsewhere = Cache::open(&folder.path().join("cache"), &folder.path().join("other"), 10_000).unwrap();
+        let elsewhere =
+            Cache::open(&folder.path().join("cache"), &folder.path().join("other"), 10_000).unwrap();
         elsewhere.put(&name(1), &Code::authenticated(CODE.to_vec()));
         assert!(matches!(cache.get(&name(1)), Found::Foreign));
     }

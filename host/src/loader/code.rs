@@ -16,9 +16,7 @@ pub(super) struct Code {
 impl Code {
     /// Compiles in this process.
     pub(super) fn compile(engine: &wasmtime::Engine, component: &[u8]) -> Result<Self, String> {
-        let bytes = engine
-            .precompile_component(component)
-            .map_err(|error| why_invalid(&one_line(&error)))?;
+        let bytes = engine.precompile_component(component).map_err(|error| why_invalid(&one_line(&error)))?;
         Ok(Self { bytes })
     }
 
