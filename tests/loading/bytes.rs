@@ -41,10 +41,10 @@ fn what_served_before_still_serves_after_a_refused_load() {
     let log = Log::open(&place.small_data(50)).unwrap();
     let engine = engine();
     let serving = load(&engine, &honest(), Grants::local()).unwrap();
-    let before = ask(&engine, &serving, &log, 10).unwrap().events.len();
+    let before = ask(&engine, &serving, &log, 10).unwrap().len();
     for bad in [b"".to_vec(), honest()[..5000].to_vec(), with_section(&honest(), 99, b"?")] {
         assert!(!reasons(&engine, &bad).is_empty());
-        assert_eq!(ask(&engine, &serving, &log, 10).unwrap().events.len(), before);
+        assert_eq!(ask(&engine, &serving, &log, 10).unwrap().len(), before);
     }
     assert_eq!(before, 10);
 }

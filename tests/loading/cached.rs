@@ -25,7 +25,7 @@ fn entries(place: &Place) -> Vec<PathBuf> {
 fn start(place: &Place, log: &Log) -> Counts {
     let engine = engine(place);
     let strategy = load(&engine, &honest(), Grants::local()).unwrap();
-    assert_eq!(ask(&engine, &strategy, log, 10).unwrap().events.len(), 10);
+    assert_eq!(ask(&engine, &strategy, log, 10).unwrap().len(), 10);
     engine.loader().counts()
 }
 

@@ -116,7 +116,7 @@ fn granted(name: &str) -> Outcome {
     let filter = Filter { from_ts: 1, to_ts: 2, actor_id: None, action: None };
     let request = PageRequest { filter, position: Position::Page(1), page_size: 10, up_to: None };
     let began = Instant::now();
-    let result = worker.page(&request).map(|page| page.events.len());
+    let result = worker.page(&request).map(|page| page.len());
     let time = began.elapsed();
     let ledger = worker.ledger().unwrap();
     Outcome { result, notes: ledger.notes().to_owned(), used: ledger.wasi().collect(), time }
