@@ -14,6 +14,7 @@ mod hostile;
 mod killed;
 mod live_writer;
 mod loading;
+mod policy;
 mod scratch;
 mod sql;
 mod support;

@@ -31,6 +31,9 @@ pub struct Common {
     /// The log's folder: audit.db and payloads.jsonl. It is only read.
     #[arg(long, global = true, env = "KEYHOLE_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
+    /// What strategies are granted, as TOML; without it, local verbs grant the project's interfaces.
+    #[arg(long, global = true, env = "KEYHOLE_POLICY", value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Where the cursor key lies [default: the user's state folder].
     #[arg(long, global = true, env = "KEYHOLE_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -64,6 +67,9 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Measure strategies side by side on the same requests.
     Bench(BenchArgs),
+    /// Make, check, show the policy, or let a strategy in by it.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Make the contract's data set.
     Seed(SeedArgs),
     /// Appends to a copy of a log, for `verify`.
@@ -99,7 +105,7 @@ pub struct SeedArgs {
 /// Options of `page`.
 #[derive(Args, Debug)]
 pub struct PageArgs {
-    /// A built-in strategy, or a component file.
+    /// A built-in strategy, one of the policy, or a component file.
     pub strategy: String,
     /// First second of the window [default: the beginning of time].
     #[arg(long, value_parser = time, allow_negative_numbers = true, value_name = "T", conflicts_with = "queries")]
@@ -131,10 +137,51 @@ pub struct PageArgs {
     pub ledger: bool,
 }
 
+/// What can be done with a policy.
+#[derive(Subcommand, Debug)]
+pub enum PolicyVerb {
+    /// Write a policy with every key at its default; never overwrites.
+    New {
+        /// The file to make [default: that of --policy, or keyhole.toml].
+        file: Option<PathBuf>,
+    },
+    /// Say everything that is wrong with a policy, and with the files that it names.
+    Check {
+        /// The policy [default: that of --policy].
+        file: Option<PathBuf>,
+    },
+    /// Print the value of every key, where it comes from, and when a change is in effect.
+    Show,
+    /// Run a strategy, show the least stanza that covers what it used, and write it if you agree.
+    Allow(AllowArgs),
+}
+
+/// Options of `policy allow`.
+#[derive(Args, Debug)]
+pub struct AllowArgs {
+    /// The component.
+    pub file: PathBuf,
+    /// The name that it will have.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: String,
+    /// Who approves it.
+    #[arg(long, value_name = "WHO")]
+    pub by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Requests of each kind that it is run on.
+    #[arg(long, default_value_t = 300, value_parser = at_least_one, value_name = "N")]
+    pub requests: usize,
+}
+
 /// Options of `inspect`.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
-    /// A built-in strategy, or a component file.
+    /// A built-in strategy, one of the policy, or a component file.
     pub strategy: String,
 }
 

@@ -232,6 +232,14 @@ pub enum Error {
         /// Which, and what they were asked.
         what: String,
     },
+    /// Another error, and the lines of a policy that would have kept it away.
+    #[error("{source}")]
+    Ungranted {
+        /// The lines.
+        lines: String,
+        /// The error.
+        source: Box<Error>,
+    },
     /// Another error, and during what it happened.
     #[error("{what}: {source}")]
     During {
@@ -307,7 +315,7 @@ impl Error {
             Self::ScratchFull { .. } => "scratch-full",
             Self::NoSuchStrategy { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
-            Self::During { source, .. } => source.code(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } => source.code(),
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",
@@ -329,7 +337,7 @@ impl Error {
             }
             Self::NotGranted { .. } => "load-refused".to_owned(),
             Self::ScratchFull { .. } => "scratch-quota".to_owned(),
-            Self::During { source, .. } => source.observed(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } => source.observed(),
             other => other.code().to_owned(),
         }
     }
@@ -349,7 +357,7 @@ impl Error {
 
     /// Whether the strategy is to blame, rather than the log, the client or the machine.
     pub fn blames_strategy(&self) -> bool {
-        if let Self::During { source, .. } = self {
+        if let Self::During { source, .. } | Self::Ungranted { source, .. } = self {
             return source.blames_strategy();
         }
         matches!(
@@ -374,7 +382,7 @@ impl Error {
         match self {
             Self::Interrupted => 130,
             Self::Differs { .. } => 1,
-            Self::During { source, .. } => source.exit_code(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } => source.exit_code(),
             _ if self.blames_strategy() => 1,
             _ => 2,
         }
@@ -392,7 +400,18 @@ impl Error {
             | Self::Unproven { path, .. }
             | Self::BadPolicy { path, .. }
             | Self::Io { path, .. } => Some(path),
-            Self::During { source, .. } => source.place(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } => source.place(),
+            _ => None,
+        }
+    }
+
+    /// The lines of a policy that would grant what was refused, where that is known.
+    pub fn lines(&self) -> Option<&str> {
+        match self {
+            Self::NotGranted { lines, .. } | Self::Ungranted { lines, .. } if !lines.is_empty() => {
+                Some(lines)
+            }
+            Self::Ungranted { source, .. } | Self::During { source, .. } => source.lines(),
             _ => None,
         }
     }
@@ -419,6 +438,14 @@ impl Error {
             Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
             Self::Budget { .. } => "run the request with page --ledger to see what used it up",
             Self::During { source, .. } => return source.fix(),
+            Self::NotGranted { lines, .. } if lines.is_empty() => return None,
+            Self::NotGranted { .. } | Self::Ungranted { .. } => {
+                "read what it does, and if you agree, put the lines below into the policy"
+            }
+            Self::Unproven { .. } => {
+                "find out where this file comes from; a new version is let in by `keyhole policy allow`"
+            }
+            Self::BadPolicy { .. } => "see `keyhole policy show` for every key, or docs/policy.md",
             _ => return None,
         })
     }

@@ -45,6 +45,7 @@ impl Place {
             .env("KEYHOLE_STATE", self.path("state"))
             .env("KEYHOLE_CACHE", self.path("cache"))
             .env_remove("KEYHOLE_DATA")
+            .env_remove("KEYHOLE_POLICY")
             .env("NO_COLOR", "1")
             .current_dir(self.folder.path());
         command

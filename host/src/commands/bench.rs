@@ -95,6 +95,7 @@ fn contender(setup: &Setup, name: &str, log: &Log, workers: usize) -> Result<Con
         None => (name, setup.common.instances),
     };
     let strategy = setup.strategy(base)?;
+    let instances = strategy.grants.instances.unwrap_or(instances);
     let scratch = setup.scratch(&strategy, log)?;
     let sandboxed = strategy.is_sandboxed();
     let pagers = (0..workers)

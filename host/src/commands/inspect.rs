@@ -10,8 +10,9 @@ use crate::cli::{Common, InspectArgs};
 use crate::commands::output::Output;
 use crate::error::Error;
 use crate::loader::examine;
-use crate::policy::Grants;
-use crate::registry;
+use crate::policy::identity::{self, Signed};
+use crate::policy::{Grants, Policy};
+use crate::registry::Registry;
 
 /// The package's WIT, as it is embedded.
 const WIT: [(&str, &str); 8] = [
@@ -34,6 +35,8 @@ struct Findings {
     strategy: String,
     digest: Option<String>,
     bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
     producers: Vec<String>,
     core_modules: usize,
     imports: Vec<String>,
@@ -45,7 +48,18 @@ struct Findings {
 
 /// Runs the verb: 0 if the component fits, 1 if it does not.
 pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
-    let findings = match registry::bytes(&args.strategy)? {
+    let policy = Policy::load(common.policy.as_deref())?;
+    let registry = Registry::new(&policy);
+    let bytes = registry.bytes(&args.strategy)?;
+    let signature = match (&bytes, registry.path(&args.strategy)) {
+        (Some(bytes), Some(path)) => match identity::signer(policy.keys.iter(), &path, bytes)? {
+            Signed::No => None,
+            Signed::By(key) => Some(format!("by key {key} of the policy")),
+            Signed::ByNobodyKnown => Some("there is one, but it holds for no key of the policy".to_owned()),
+        },
+        _ => None,
+    };
+    let mut findings = match bytes {
         Some(bytes) => inspect(&args.strategy, &bytes),
         None => Findings {
             strategy: args.strategy.clone(),
@@ -55,6 +69,7 @@ pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
             ..Findings::default()
         },
     };
+    findings.signature = signature;
     let mut output = Output::open(common)?;
     if common.json {
         output.json(&findings)?;
@@ -160,6 +175,9 @@ fn readable(findings: &Findings) -> String {
     if let (Some(digest), Some(bytes)) = (&findings.digest, findings.bytes) {
         lines.push(format!("digest     {digest}"));
         lines.push(format!("size       {bytes} bytes, {} core modules", findings.core_modules));
+    }
+    if let Some(signature) = &findings.signature {
+        lines.push(format!("signature  {signature}"));
     }
     let mut list = |title: &str, items: &[String]| {
         for (index, item) in items.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The verbs: options in, report out. The work is done elsewhere.
 
+pub mod allow;
 pub mod append;
 pub mod bench;
 pub mod demo;
@@ -7,6 +8,7 @@ pub mod inspect;
 pub mod ledger;
 pub mod output;
 pub mod page;
+pub mod policy;
 pub mod progress;
 pub mod seed;
 pub mod verify;
@@ -19,13 +21,13 @@ use crate::cli::{Cli, Common, DemoArgs, Verb};
 use crate::contract::dataset;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::limits::Ceilings;
 use crate::loader::{Loader, child};
 use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::profile::{FirstRow, Profile};
 use crate::page::Cursors;
-use crate::registry;
+use crate::policy::{Policy, lines};
+use crate::registry::Registry;
 use crate::scratch::Scratch;
 use crate::strategy::{Instances, Strategy, Worker};
 
@@ -44,6 +46,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
+        Verb::Policy(verb) => policy::run(common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
         Verb::AppendToCopy => append::run(&common),
         Verb::CompileComponent(orders) => child::run(&orders),
@@ -54,6 +57,8 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
 pub struct Setup {
     /// The options that go with every verb.
     pub common: Common,
+    /// What strategies are granted.
+    pub policy: Policy,
     /// The process's engine.
     pub engine: Engine,
     state: PathBuf,
@@ -70,8 +75,9 @@ impl Setup {
             output::remark(&common, &format!("compiled code is not kept: {error}"));
             Loader::new(program())
         });
-        let engine = Engine::with_loader(&Ceilings::default(), loader)?;
-        Ok(Self { common, engine, state, cache })
+        let policy = Policy::load(common.policy.as_deref())?;
+        let engine = Engine::with_loader(&policy.ceilings, loader)?;
+        Ok(Self { common, policy, engine, state, cache })
     }
 
     /// Where scratch lies.
@@ -92,7 +98,7 @@ impl Setup {
     /// A strategy by name or path.
     pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
         let before = self.engine.loader().counts().thrown_away;
-        let strategy = registry::strategy(&self.engine, name);
+        let strategy = Registry::new(&self.policy).strategy(&self.engine, name);
         if self.engine.loader().counts().thrown_away > before {
             self.remark(&format!(
                 "compiled code of {name} in {} was not this host's own, or damaged: it was not loaded but \
@@ -116,7 +122,9 @@ impl Setup {
             &self.cache,
             Some(Box::new(move |fed, all| bar.at(fed, all))),
         );
-        scratch.ensure_filled()?;
+        scratch
+            .ensure_filled()
+            .map_err(|error| lines::of_refresh(error, &strategy.name, &strategy.grants))?;
         Ok(Some(scratch))
     }
 

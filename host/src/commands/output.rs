@@ -71,9 +71,12 @@ pub fn remark(common: &Common, text: &str) {
 pub fn print_error(error: &Error, json: bool) {
     let place = error.place().map(|path| path.display().to_string());
     if json {
-        let object = serde_json::json!({
+        let mut object = serde_json::json!({
             "code": error.code(), "message": error.to_string(), "where": place, "fix": error.fix(),
         });
+        if let Some(lines) = error.lines() {
+            object["lines"] = lines.into();
+        }
         eprintln!("{object}");
         return;
     }
@@ -83,5 +86,8 @@ pub fn print_error(error: &Error, json: bool) {
     }
     if let Some(fix) = error.fix() {
         eprintln!("  to mend it: {fix}");
+    }
+    if let Some(lines) = error.lines() {
+        eprintln!("{}", lines.trim_end());
     }
 }

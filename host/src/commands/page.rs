@@ -8,6 +8,7 @@ use crate::commands::output::Output;
 use crate::commands::{Setup, ledger};
 use crate::error::Error;
 use crate::page::{Cursors, Filter, Page, PageRequest, Pager, Position, parse, render};
+use crate::policy::lines;
 use crate::strategy::Worker;
 
 /// Runs the verb.
@@ -71,7 +72,7 @@ impl Answer<'_> {
                         eprint!("{}", ledger::readable(ledger, limits));
                     }
                 }
-                return Err(error);
+                return Err(granting(worker, error));
             }
         };
         self.text.clear();
@@ -84,6 +85,22 @@ impl Answer<'_> {
         self.text.push(b'\n');
         self.output.write(&self.text)?;
         self.output.flush()
+    }
+}
+
+/// The error, with the lines of a policy that would have granted everything that the request was denied.
+fn granting(worker: &Worker, error: Error) -> Error {
+    let strategy = worker.strategy();
+    let lines = worker.ledger().filter(|_| error.blames_strategy()).and_then(|ledger| {
+        lines::for_denials(
+            &strategy.name,
+            &strategy.grants,
+            ledger.denials().map(|(rule, object)| (rule, object)),
+        )
+    });
+    match lines {
+        Some(lines) => Error::Ungranted { lines, source: Box::new(error) },
+        None => error,
     }
 }
 

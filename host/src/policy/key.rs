@@ -244,7 +244,7 @@ const SCRATCH: [Key; 3] = {
 
 const _: () = assert!(REFRESH_AFTER == 1_000, "the default of scratch.refresh_after is written above");
 
-const STRATEGY: [Key; 18] = {
+const STRATEGY: [Key; 19] = {
     const STRATEGY: Key = Key { section: "strategy", ..PLAIN };
     const APPROVED: Key = Key { section: "strategy.approved", ..PLAIN };
     [
@@ -314,6 +314,13 @@ const STRATEGY: [Key; 18] = {
             form: Form::Instances,
             meaning: "How long an instance lives",
             reason: "the command line decides; fresh, if it says nothing: nothing leaks between requests",
+            ..STRATEGY
+        },
+        Key {
+            name: "at_once",
+            form: Form::Number(Unit::Count, 1, 1_024),
+            meaning: "Requests of it that may run at once",
+            reason: "as many as there are workers, if it says nothing",
             ..STRATEGY
         },
         Key {

@@ -1,14 +1,19 @@
 //! The operator's policy: ceilings of the engine, limits of a request, and what each strategy is
 //! granted. Deny by default; what is wrong with a policy is said all at once.
 
+pub mod allow;
+pub mod docs;
 pub mod file;
 pub mod grants;
 pub mod identity;
 pub mod key;
+pub mod lines;
 pub mod number;
 pub mod parse;
 pub mod problem;
+pub mod show;
 pub mod stanza;
+pub mod template;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -75,6 +80,29 @@ pub struct Policy {
     pub said: Said,
 }
 
+impl Default for Policy {
+    /// What holds where nothing is said.
+    fn default() -> Self {
+        Self {
+            file: None,
+            digest: None,
+            ceilings: Ceilings::default(),
+            limits: Limits::default(),
+            serve: Serve {
+                active: "keyset".to_owned(),
+                reference: "native-baseline".to_owned(),
+                reference_share: 0.001,
+                failures: 5,
+                within: Duration::from_mins(1),
+            },
+            scratch: ScratchLimits { quota: 1 << 30, total: 4 << 30, refresh_after: REFRESH_AFTER },
+            keys: BTreeMap::new(),
+            stanzas: BTreeMap::new(),
+            said: Said::default(),
+        }
+    }
+}
+
 impl Policy {
     /// The policy in force: the file's, if one is named, under what the environment says. Without a file
     /// local verbs grant the project's interfaces and default limits.
@@ -113,6 +141,16 @@ impl Policy {
         parent.unwrap_or(Path::new(".")).to_owned()
     }
 
+    /// A file's path as a stanza names it: from the policy's folder, where it lies below.
+    pub fn relative(&self, component: &Path) -> PathBuf {
+        match (component.canonicalize(), self.folder().canonicalize()) {
+            (Ok(component), Ok(folder)) => {
+                component.strip_prefix(&folder).map(Path::to_owned).unwrap_or(component)
+            }
+            _ => component.to_owned(),
+        }
+    }
+
     /// What a built-in strategy is granted.
     pub fn built_in(&self, name: &str) -> Option<Grants> {
         match self.stanzas.get(name) {
@@ -137,44 +175,42 @@ impl Policy {
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
         parse::add_environment(&mut said, variables, &mut problems);
-        let mut ceilings = Ceilings::default();
+        let mut policy = Self::default();
         for ceiling in CEILINGS {
             if let Some(number) = said.number(&format!("host.{}", ceiling.name)) {
-                ceilings.set(ceiling.name, number);
+                policy.ceilings.set(ceiling.name, number);
             }
         }
-        let mut limits = Limits::default();
-        limits.below(&ceilings);
+        policy.limits.below(&policy.ceilings);
         for (path, setting) in &said.settings {
             if let (Some(name), Value::Number(number)) = (path.strip_prefix("limits."), &setting.value) {
-                limits.set(name, *number);
+                policy.limits.set(name, *number);
             }
         }
-        check_ceilings(&said.settings, "limits", &ceilings, &said, &mut problems);
-        let scratch = ScratchLimits {
-            quota: said.number("scratch.quota").unwrap_or(1 << 30),
-            total: said.number("scratch.total").unwrap_or(4 << 30),
-            refresh_after: said.number("scratch.refresh_after").unwrap_or(REFRESH_AFTER),
-        };
-        let serve = Serve {
-            active: said.text("serve.active").unwrap_or("keyset").to_owned(),
-            reference: said.text("serve.reference").unwrap_or("native-baseline").to_owned(),
-            reference_share: said.share("serve.reference_share").unwrap_or(0.001),
-            failures: said.number("serve.breaker.failures").unwrap_or(5),
-            within: Duration::from_millis(said.number("serve.breaker.within").unwrap_or(60_000)),
-        };
-        let keys = said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect();
-        let policy = Self {
-            file: None,
-            digest: None,
-            ceilings,
-            limits,
-            serve,
-            scratch,
-            keys,
-            stanzas: BTreeMap::new(),
-            said: said.clone(),
-        };
+        check_ceilings(&said.settings, "limits", &policy.ceilings, &said, &mut problems);
+        for (path, number) in [
+            ("scratch.quota", &mut policy.scratch.quota),
+            ("scratch.total", &mut policy.scratch.total),
+            ("scratch.refresh_after", &mut policy.scratch.refresh_after),
+            ("serve.breaker.failures", &mut policy.serve.failures),
+        ] {
+            *number = said.number(path).unwrap_or(*number);
+        }
+        for (path, name) in
+            [("serve.active", &mut policy.serve.active), ("serve.reference", &mut policy.serve.reference)]
+        {
+            if let Some(Value::Text(text)) = said.value(path) {
+                name.clone_from(text);
+            }
+        }
+        if let Some(Value::Share(share)) = said.value("serve.reference_share") {
+            policy.serve.reference_share = *share;
+        }
+        if let Some(millis) = said.number("serve.breaker.within") {
+            policy.serve.within = Duration::from_millis(millis);
+        }
+        policy.keys = said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect();
+        policy.said = said.clone();
         let mut stanzas = BTreeMap::new();
         for (name, (line, settings)) in &said.stanzas {
             let stanza = Stanza::of(name, *line, settings, &policy, &mut problems);
@@ -187,7 +223,7 @@ impl Policy {
             );
             stanzas.insert(name.clone(), stanza);
         }
-        let policy = Self { stanzas, ..policy };
+        policy.stanzas = stanzas;
         policy.check_scratch(&mut problems);
         policy.check_serve(&mut problems);
         if problems.is_empty() {
@@ -239,14 +275,6 @@ impl Said {
 
     fn number(&self, path: &str) -> Option<u64> {
         if let Some(Value::Number(number)) = self.value(path) { Some(*number) } else { None }
-    }
-
-    fn text(&self, path: &str) -> Option<&str> {
-        if let Some(Value::Text(text)) = self.value(path) { Some(text) } else { None }
-    }
-
-    fn share(&self, path: &str) -> Option<f64> {
-        if let Some(Value::Share(share)) = self.value(path) { Some(*share) } else { None }
     }
 
     /// Where a key stands, if it does.

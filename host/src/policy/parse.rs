@@ -72,11 +72,12 @@ pub fn add_environment(
             continue;
         };
         let mut problem = |what| problems.push(Problem { place: Place::Variable(name.clone()), what });
-        match key::find(section, &key).filter(|key| !matches!(key.form, Form::Table(_))) {
+        let plain = key::of_section(section).filter(|key| !matches!(key.form, Form::Table(_)));
+        match plain.clone().find(|known| known.name == key) {
             None => problem(format!(
                 "there is no key {} in [{section}]: {}",
                 shown(&key),
-                nearest(&key, key::of_section(section).map(|key| key.name))
+                nearest(&key, plain.map(|key| key.name))
             )),
             Some(key) => match value::read(&Raw::of_variable(&text, key.form), key.form) {
                 Ok(value) => {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::policy::grants::{BUILT_IN, Grants, INERT, WASI};
 use crate::policy::problem::{Place, Problem, nearest, shown};
 use crate::policy::{Policy, Settings, Value};
-use crate::strategy::Instances;
 
 /// Who let a strategy in, when and why. For people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +78,9 @@ impl Stanza {
         if let Some(Value::Instances(instances)) = given.value("instances") {
             grants.instances = Some(*instances);
         }
+        if let Some(requests) = given.number("at_once") {
+            grants.at_once = u32::try_from(requests).ok();
+        }
         if let Some(number) = given.number("notes") {
             grants.notes = number != 0;
         }
@@ -112,11 +114,6 @@ impl Stanza {
                 audit: given.text("approved.audit"),
             },
         }
-    }
-
-    /// How its instances live: as it says, or as the command line does.
-    pub fn instances(&self, otherwise: Instances) -> Instances {
-        self.grants.instances.unwrap_or(otherwise)
     }
 }
 
@@ -155,8 +152,8 @@ impl Given<'_> {
                 problems.push(Problem {
                     place: self.place(key),
                     what: format!(
-                        "strategy.{0}.{key}: {0} is built in, with its own grants: only limits, instances, notes, \
-                         quota and refresh_after can be changed",
+                        "strategy.{0}.{key}: {0} is built in, with its own grants: only limits, instances, at_once, \
+                         notes, quota and refresh_after can be changed",
                         self.name
                     ),
                 });

@@ -16,6 +16,7 @@ use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
+use crate::policy::allow::Used;
 use crate::scratch::fit::{self, Coverage};
 use crate::scratch::{Progress, disk};
 use crate::strategy::instance::Instance;
@@ -46,6 +47,8 @@ pub(super) struct Keeper {
     /// When it was last looked at for damage and had none.
     pub(super) sound: Mutex<Option<Instant>>,
     pub(super) progress: Option<Progress>,
+    /// What its refreshes used.
+    pub(super) used: Mutex<Used>,
 }
 
 /// How far to go.
@@ -270,6 +273,9 @@ impl Keeper {
         for _ in 0..MOST_SLICES {
             session.begin_refresh(through)?;
             let (outcome, returned) = self.slice(session, through);
+            if let Some(session) = &returned {
+                self.used.lock().unwrap_or_else(PoisonError::into_inner).add(&session.ledger);
+            }
             let (covered, done) = outcome?;
             session = returned
                 .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;

@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::log::Log;
+use crate::policy::allow::Used;
 use crate::strategy::Strategy;
 use keeper::{Effort, Keeper};
 
@@ -47,6 +48,7 @@ impl Scratch {
             folder,
             sound: Mutex::new(None),
             progress,
+            used: Mutex::new(Used::default()),
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
     }
@@ -54,6 +56,11 @@ impl Scratch {
     /// The database's path.
     pub fn path(&self) -> &Path {
         &self.keeper.path
+    }
+
+    /// What the refreshes of this value used.
+    pub fn used(&self) -> Used {
+        self.keeper.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Bytes that it uses.

@@ -35,7 +35,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker. `scratch` must be there for a strategy with an index, filled already.
+    /// Makes a worker, with instances that live as the strategy's grants say, or else as told. `scratch` must be there for a strategy with an index, filled already.
     pub fn new(
         engine: &Engine,
         strategy: &Arc<Strategy>,
@@ -46,7 +46,7 @@ impl Worker {
         Self {
             engine: engine.clone(),
             strategy: Arc::clone(strategy),
-            instances,
+            instances: strategy.grants.instances.unwrap_or(instances),
             log: log.clone(),
             scratch,
             session: None,
@@ -58,6 +58,11 @@ impl Worker {
     /// A handle that cancels the running request from another thread.
     pub fn canceller(&self) -> Canceller {
         Canceller::new(&self.budget)
+    }
+
+    /// The strategy that it works for.
+    pub fn strategy(&self) -> &Strategy {
+        &self.strategy
     }
 
     /// What the last request did.

@@ -1,5 +1,7 @@
 //! What a policy may say, and what is said about one that is wrong.
 
+mod written;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -126,8 +128,8 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
             "line 4: there is no key \"rowz\" in strategy.fast.limits: did you mean rows?",
         ),
         (
-            &stanza("approved = { who = \"Ada\" }"),
-            "line 4: there is no key \"who\" in strategy.fast.approved: did you mean",
+            &stanza("approved = { bye = \"Ada\" }"),
+            "line 4: there is no key \"bye\" in strategy.fast.approved: did you mean by?",
         ),
         (
             "[scratch]\nzzzzzzzzzzzzz = 1",
@@ -201,7 +203,7 @@ fn a_bad_value_is_named_with_what_may_be_written() {
         ),
         ("[scratch]\nquota = \"5GiB\"", "scratch.quota is more than scratch.total"),
         ("[limits\nrows = 3", "this is not TOML"),
-        ("[limits]\nrows = 3\nrows = 4", "this is not TOML: duplicate key"),
+        ("[limits]\nrows = 3\nrows = 4", "this is not TOML"),
     ] {
         let found = wrong(text);
         assert!(found.iter().any(|problem| problem.contains(said)), "{text}: {said:?} is not in {found:?}");
@@ -248,7 +250,7 @@ fn the_environment_stands_above_the_file() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_parser_panic(text in "\\PC*") {
+    fn no_text_makes_the_parser_panic(text: String) {
         let _ = Policy::parse(&text);
     }
 
