@@ -3,7 +3,7 @@
 //!
 //! A heading `[attack] session` says whose statements follow: a page's, a refresh's (`refresh` executes,
 //! `refresh-query` asks), each without virtual tables or, with `+fts5`, with full-text search granted.
-//! In a text `<<N*x>>` stands for x repeated N times, `\0` for a NUL.
+//! In a hostile text `<<N*x>>` stands for x repeated N times, `\0` for a NUL.
 
 use keyhole::log::session::Session;
 
@@ -33,7 +33,7 @@ fn texts(name: &str, list: &str, refused: bool) -> Vec<Text> {
             place: format!("{name}:{number} [{attack}]"),
             session: session.to_owned(),
             expected: expected.trim().to_owned(),
-            sql: expanded(sql),
+            sql: if refused { expanded(sql) } else { sql.to_owned() },
         });
     }
     texts
