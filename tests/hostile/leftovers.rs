@@ -20,7 +20,7 @@ fn an_instance_finds_nothing_of_those_before_it() {
         for worker in &mut workers {
             // The machine may be too busy for a time limit; a mark is a trap.
             match worker.page(&request).map_err(|error| error.observed()) {
-                Ok(page) => assert!(page.rows.is_empty()),
+                Ok(page) => assert!(page.is_empty()),
                 Err(observed) if observed == "guest-time" || observed.contains("log_lock") => {}
                 Err(observed) => panic!("round {round}: {observed}"),
             }

@@ -10,8 +10,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::log::touched::Touched;
 use crate::log::heap;
+use crate::log::touched::Touched;
 use crate::policy::Grants;
 
 /// Whose statement is being prepared or run.

@@ -231,7 +231,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
         return Error::Engine(what);
     }
     if trap.is_none()
-        && let Some(error) = limit_of_engine(&what, &limits)
+        && let Some(error) = limit_of_engine(&format!("{error:#}"), &limits)
     {
         return error;
     }

@@ -1,7 +1,7 @@
 ;; Looks for anything that another instance left in its memory or its table, traps if there is something,
 ;; and leaves a mark everywhere. Answers with an empty page.
 (module
-  (memory (export "memory") 64)
+  (memory (export "memory") 16)
   (table $table 1000 funcref)
   (func $mark)
   (elem declare func $mark)
@@ -23,7 +23,7 @@
     (param $position i32) (param $page i64) (param $key-id i64)
     (param $page-size i32) (param $has-up-to i32) (param $up-to i64) (result i32)
     ;; What is grown must be as empty as what was there.
-    (drop (memory.grow (i32.const 64)))
+    (drop (memory.grow (i32.const 16)))
     (call $search)
     (memory.fill (i32.const 0) (i32.const 165) (i32.shl (memory.size) (i32.const 16)))
     (table.fill $table (i32.const 0) (ref.func $mark) (i32.const 1000))

@@ -19,8 +19,8 @@ pub(super) const CASES: &[Case] = &[
     refused(
         "borrow-escapes",
         "An inner component keeps what it was lent.",
-        // Where components of components are refused, it does not come to that.
-        &["handle", "load-refused"],
+        // It does not come to that: a component may not call one that lies in it, or is not let in at all.
+        &["handle", "trapped", "load-refused"],
     ),
     refused("double-drop", "A handle, dropped twice.", HANDLE),
 ];
