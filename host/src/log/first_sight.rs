@@ -12,7 +12,7 @@ use crate::log::{growth, joins};
 
 /// Terms that a text may become: ten times the most of any statement of the keyset strategy's, a hundred
 /// times that of a report. SQLite keeps some 100 bytes for each.
-const TERMS: u64 = 200_000;
+const TERMS: u64 = 500_000;
 
 /// Comparisons with a pattern in one program. Each may take some milliseconds on the longest text, and
 /// nothing interrupts a run of them that does not loop.

@@ -111,6 +111,8 @@ struct Seen {
     /// Whether it makes or drops something, and whether it would write to the catalogue.
     changes_schema: bool,
     writes_catalogue: bool,
+    /// Whether its text begins with CREATE: then it has SQLite write there, or do nothing.
+    creates: bool,
 }
 
 impl Gate {
@@ -164,10 +166,11 @@ impl Gate {
     /// A text of the strategy's is about to be prepared: what it touches is collected. Statements that
     /// come later, while it runs, are SQLite's own.
     pub fn begin_text(&self, sql: &str) {
-        *self.seen() = Seen::default();
         let first = sql.split(|end: char| !end.is_ascii_alphabetic()).next().unwrap_or_default();
         let plain = PLAIN.iter().any(|word| word.eq_ignore_ascii_case(first));
         self.may_be_pragma.store(!plain, Relaxed);
+        let creates = first.eq_ignore_ascii_case("create");
+        *self.seen() = Seen { creates, ..Seen::default() };
         self.preparing.store(true, Relaxed);
     }
 
@@ -176,7 +179,7 @@ impl Gate {
         self.preparing.store(false, Relaxed);
         let mut seen = self.seen();
         // The defensive setting has refused it: to say so is left to us.
-        if seen.writes_catalogue && !seen.changes_schema && seen.denial.is_none() {
+        if seen.writes_catalogue && !seen.changes_schema && !seen.creates && seen.denial.is_none() {
             seen.denial = Some(("schema", dotted("scratch", CATALOGUE, "")));
         }
         std::mem::take(&mut seen.touched)
