@@ -15,6 +15,7 @@ mod killed;
 mod live_writer;
 mod loading;
 mod policy;
+mod report;
 mod scratch;
 mod sql;
 mod support;

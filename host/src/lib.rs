@@ -21,6 +21,7 @@ pub mod native;
 pub mod page;
 pub mod policy;
 pub mod registry;
+pub mod report;
 pub mod scratch;
 pub mod secret;
 pub mod selftest;

@@ -4,6 +4,7 @@ pub mod allow;
 pub mod append;
 pub mod bench;
 pub mod demo;
+pub mod document;
 pub mod inspect;
 pub mod ledger;
 pub mod output;

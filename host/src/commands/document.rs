@@ -1,0 +1,29 @@
+//! A report, shown as the options ask: as text where the results go, and as a page of HTML beside.
+
+use std::path::Path;
+
+use crate::cli::Common;
+use crate::commands::output::Output;
+use crate::error::Error;
+use crate::report::{self, Document};
+
+/// Shows a document; `value` is the same report for --json.
+pub fn show(
+    common: &Common,
+    document: &Document,
+    value: &impl serde::Serialize,
+    html: Option<&Path>,
+) -> Result<(), Error> {
+    if let Some(path) = html {
+        std::fs::write(path, report::html(document)).map_err(|source| Error::io(path, source))?;
+    }
+    let mut output = Output::open(common)?;
+    if common.json {
+        output.json(value)?;
+    } else {
+        let (width, colour) = report::screen();
+        let text = report::text(document, width, colour && common.out.is_none());
+        output.write(text.as_bytes())?;
+    }
+    output.flush()
+}
