@@ -2,6 +2,7 @@
 //!
 //! The modules in the order in which a page request passes them; dependencies point downwards.
 
+pub mod audit;
 pub mod bench;
 pub mod bindings;
 pub mod cli;
