@@ -123,6 +123,8 @@ pub struct Ledger {
     pub boundary_bytes: u64,
     /// Most guest memory in bytes; 0 for a native strategy.
     pub memory: u64,
+    /// Fuel that the strategy burnt, where the engine counts it.
+    pub fuel: Option<u64>,
     /// The snapshot's largest id.
     pub high_water: i64,
     /// The largest id that scratch covers, for a strategy that has it.

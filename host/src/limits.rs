@@ -229,6 +229,7 @@ impl Limits {
     pub fn for_offset_paging(&self) -> Self {
         Self {
             guest_time: Duration::from_secs(2),
+            fuel: 40_000_000_000,
             wall_time: Duration::from_mins(1),
             log_lock: Duration::from_mins(1),
             busy_wait: Duration::from_secs(2),
@@ -244,9 +245,9 @@ impl Limits {
     pub fn for_refresh(&self) -> Self {
         Self {
             guest_time: Duration::from_secs(30),
+            fuel: 1_000_000_000_000,
             wall_time: Duration::from_mins(5),
             log_lock: Duration::from_mins(5),
-            fuel: 1_000_000_000_000,
             sql_steps: 100_000_000_000,
             rows: 1_000_000_000,
             ..self.clone()

@@ -16,6 +16,8 @@ pub struct State {
     pub session: Option<Box<Session>>,
     /// What the instance's memories and tables add up to.
     pub memory: GuestMemory,
+    /// Fuel for each call, where the engine counts it.
+    pub fuel: Option<u64>,
     /// When the running call began.
     pub began: Instant,
     /// Time of the running call spent in host calls.

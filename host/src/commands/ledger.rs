@@ -17,7 +17,7 @@ pub fn json(ledger: &Ledger, limits: &Limits) -> Value {
         "statements": ledger.statements().collect::<Vec<_>>(), "other_runs": ledger.other_runs,
         "calls": calls, "rows": ledger.rows, "handles": ledger.handles,
         "payload_reads": ledger.payload_reads, "payload_bytes": ledger.payload_bytes,
-        "boundary_bytes": ledger.boundary_bytes, "memory": ledger.memory,
+        "boundary_bytes": ledger.boundary_bytes, "memory": ledger.memory, "fuel": ledger.fuel,
         "denied": ledger.denied,
         "denials": ledger.denials().map(|(rule, object)| json!({"rule": rule, "object": object})).collect::<Vec<_>>(),
         "notes": ledger.notes(),

@@ -74,16 +74,19 @@ impl Instance {
     ) -> Result<Self, (Error, Option<Box<Session>>)> {
         let limits = session.limits();
         let memory = GuestMemory::new(limits);
+        let fuel = engine.ceilings().fuel.then_some(limits.fuel);
         let host_call_bytes = usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX);
         let component_handles = usize::try_from(limits.component_handles).unwrap_or(usize::MAX);
         let state = State {
             session: Some(session),
             memory,
+            fuel,
             began: Instant::now(),
             in_host: Duration::ZERO,
             wasi: None,
         };
         let mut store = Store::new(engine.wasmtime(), state);
+        refuel(&mut store);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(host_call_bytes);
         store.set_max_component_handles(component_handles);
@@ -113,7 +116,7 @@ impl Instance {
             Ok((paging, indexing)) => Ok(Self { store, paging, indexing, uses: 0 }),
             Err(error) => {
                 let error = trapped(store.data_mut(), &error);
-                Err((error, store.into_data().session))
+                Err((error, settled(&mut store)))
             }
         }
     }
@@ -125,6 +128,7 @@ impl Instance {
         state.began = Instant::now();
         state.in_host = Duration::ZERO;
         state.memory.begin_call();
+        refuel(&mut self.store);
         self.store.set_epoch_deadline(1);
     }
 
@@ -156,18 +160,7 @@ impl Instance {
 
     /// Takes the session back after a call.
     pub(crate) fn release(&mut self) -> Option<Box<Session>> {
-        let state = self.store.data_mut();
-        let time = state.began.elapsed();
-        state.keep_output();
-        let mut session = state.session.take()?;
-        session.ledger.memory = state.memory.peak();
-        // A strategy may do without the memory that it was refused: that it asked is seen all the same.
-        if let Some(limit) = state.memory.refused() {
-            session.ledger.denied(LIMIT, limit);
-        }
-        session.ledger.phases.strategy = time;
-        session.ledger.phases.host_calls = state.in_host;
-        Some(session)
+        settled(&mut self.store)
     }
 
     /// What came of a call: the guest's answer, its error, or a trap.
@@ -178,6 +171,32 @@ impl Instance {
             Err(error) => Err(trapped(self.store.data_mut(), &error)),
         }
     }
+}
+
+/// Fills the tank for one call, where the engine counts fuel.
+fn refuel(store: &mut Store<State>) {
+    if let Some(fuel) = store.data().fuel {
+        // Refused only by an engine that counts none.
+        let _ = store.set_fuel(fuel);
+    }
+}
+
+/// The session, with what the call used in its ledger.
+fn settled(store: &mut Store<State>) -> Option<Box<Session>> {
+    let left = store.get_fuel().ok();
+    let state = store.data_mut();
+    let time = state.began.elapsed();
+    state.keep_output();
+    let mut session = state.session.take()?;
+    session.ledger.memory = state.memory.peak();
+    // A strategy may do without the memory that it was refused: that it asked is seen all the same.
+    if let Some(limit) = state.memory.refused() {
+        session.ledger.denied(LIMIT, limit);
+    }
+    session.ledger.fuel = state.fuel.zip(left).map(|(fuel, left)| fuel.saturating_sub(left));
+    session.ledger.phases.strategy = time;
+    session.ledger.phases.host_calls = state.in_host;
+    Some(session)
 }
 
 /// The guest's error: the host's own record of it where it is one that the host gave.
@@ -214,6 +233,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
             };
             return Error::Budget { limit, allowed: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX) };
         }
+        Some(Trap::OutOfFuel) => return Error::Budget { limit: "fuel", allowed: limits.fuel },
         Some(Trap::StackOverflow) => return Error::Budget { limit: "stack", allowed: 512 << 10 },
         _ => {}
     }
