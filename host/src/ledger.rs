@@ -163,16 +163,24 @@ impl Ledger {
         }
     }
 
-    /// The entry of a statement's text; None where too many are told apart already.
+    /// The entry of a statement's text; None where this request told too many apart already. A text of an
+    /// earlier request makes room, so that no strategy can fill the ledger once and hide in it.
     pub fn statement(&mut self, sql: &str) -> Option<&mut StatementUse> {
-        let at = self.statements.iter().position(|statement| statement.sql == sql);
-        let at = at.unwrap_or(self.statements.len());
-        if at == TEXTS {
-            return None;
-        }
-        if at == self.statements.len() {
-            self.statements.push(StatementUse { sql: sql.to_owned(), ..StatementUse::default() });
-        }
+        let known = self.statements.iter().position(|statement| statement.sql == sql);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let entry = StatementUse { sql: sql.to_owned(), ..StatementUse::default() };
+                if self.statements.len() < TEXTS {
+                    self.statements.push(entry);
+                    self.statements.len() - 1
+                } else {
+                    let at = self.statements.iter().position(|statement| statement.runs == 0)?;
+                    *self.statements.get_mut(at)? = entry;
+                    at
+                }
+            }
+        };
         self.statements.get_mut(at)
     }
 
@@ -294,9 +302,12 @@ mod tests {
     fn statement_texts_are_bounded() {
         let mut ledger = Ledger::default();
         for n in 0..TEXTS {
-            assert!(ledger.statement(&format!("SELECT {n}")).is_some());
+            ledger.statement(&format!("SELECT {n}")).unwrap().runs = 1;
         }
         assert!(ledger.statement("SELECT 'one more'").is_none());
         assert!(ledger.statement("SELECT 3").is_some());
+        ledger.begin();
+        ledger.statement("SELECT 'one more'").unwrap().runs = 1;
+        assert_eq!(ledger.statements().count(), 1);
     }
 }

@@ -28,6 +28,7 @@ pub mod secret;
 pub mod selftest;
 pub mod state;
 pub mod strategy;
+pub mod usage;
 pub mod verify;
 
 /// SHA-256 of some bytes, in hex.

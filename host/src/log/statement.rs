@@ -6,6 +6,7 @@ use rusqlite::{ErrorCode, StatementStatus};
 use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
 use crate::guards::{self, Guard};
+use crate::ledger::StatementUse;
 use crate::log::gate::Author;
 use crate::log::session::{HOST, Session};
 use crate::log::{heap, lockdown};
@@ -192,6 +193,19 @@ impl Session {
             Error::Budget { limit: "rows", .. } => Error::Budget { limit: "rows", allowed: self.limits.rows },
             other => self.blame(other),
         })
+    }
+
+    /// Fills in the plans of the running call's statements, but for those that `known` knows already.
+    pub fn explain_new(&mut self, known: impl Fn(&str) -> bool) {
+        let is_new = |statement: &&StatementUse| statement.plan.is_empty() && !known(&statement.sql);
+        let texts: Vec<String> =
+            self.ledger.statements().filter(is_new).map(|statement| statement.sql.clone()).collect();
+        for sql in texts {
+            let plan = self.explain(&sql);
+            if let Some(statement) = self.ledger.statement(&sql) {
+                statement.plan = plan;
+            }
+        }
     }
 
     /// SQLite's plan for a text that has run already.

@@ -21,6 +21,7 @@ use crate::scratch::fit::{self, Coverage};
 use crate::scratch::{Progress, disk};
 use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Strategy};
+use crate::usage::Usage;
 
 /// Slices after which a refresh that never says done is given up: a fill of a large log needs some
 /// hundreds.
@@ -49,6 +50,8 @@ pub(super) struct Keeper {
     pub(super) progress: Option<Progress>,
     /// What its refreshes used.
     pub(super) used: Mutex<Used>,
+    /// What its refreshes did.
+    pub(super) usage: Mutex<Usage>,
 }
 
 /// How far to go.
@@ -272,9 +275,10 @@ impl Keeper {
         let mut before = i64::MIN;
         for _ in 0..MOST_SLICES {
             session.begin_refresh(through)?;
-            let (outcome, returned) = self.slice(session, through);
-            if let Some(session) = &returned {
+            let (outcome, mut returned) = self.slice(session, through);
+            if let Some(session) = &mut returned {
                 self.used.lock().unwrap_or_else(PoisonError::into_inner).add(&session.ledger);
+                self.keep_usage(session);
             }
             let (covered, done) = outcome?;
             session = returned
@@ -301,6 +305,13 @@ impl Keeper {
             }
         }
         Err(Error::Budget { limit: "slices", allowed: u64::from(MOST_SLICES) })
+    }
+
+    /// Adds a slice's ledger to the sum, with the plans of statements that are new there.
+    fn keep_usage(&self, session: &mut Session) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        session.explain_new(|sql| usage.has_plan(sql));
+        usage.add(&session.ledger, 0);
     }
 
     /// One slice: how far the tables are, and whether that is all. A session that is dropped in

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::policy::allow::Used;
 use crate::strategy::Strategy;
+use crate::usage::Usage;
 use keeper::{Effort, Keeper};
 
 /// Told of the progress of a fill: events fed so far, and in all.
@@ -49,6 +50,7 @@ impl Scratch {
             sound: Mutex::new(None),
             progress,
             used: Mutex::new(Used::default()),
+            usage: Mutex::new(Usage::default()),
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
     }
@@ -61,6 +63,11 @@ impl Scratch {
     /// What the refreshes of this value used.
     pub fn used(&self) -> Used {
         self.keeper.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the refreshes of this value did so far.
+    pub fn usage(&self) -> Usage {
+        self.keeper.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Bytes that it uses.

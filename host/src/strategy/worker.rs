@@ -74,11 +74,7 @@ impl Worker {
     /// limits that were in effect.
     pub fn explained(&mut self) -> Option<(&Ledger, &Limits)> {
         let session = self.session.as_mut()?;
-        let texts: Vec<String> = session.ledger.statements().map(|statement| statement.sql.clone()).collect();
-        let plans: Vec<Vec<String>> = texts.iter().map(|sql| session.explain(sql)).collect();
-        for (statement, plan) in session.ledger.statements_mut().zip(plans) {
-            statement.plan = plan;
-        }
+        session.explain_new(|_| false);
         Some((&session.ledger, session.limits()))
     }
 
