@@ -27,6 +27,9 @@ pub struct Audit {
     pub reference: Option<String>,
     /// The log that it was run on.
     pub log: LogFacts,
+    /// Why it was not let in; empty where it was.
+    #[serde(default)]
+    pub refused: Vec<String>,
     /// What it may touch.
     pub may: May,
     /// What it did touch, in pages and refreshes together.
@@ -140,7 +143,7 @@ pub struct Used {
     pub interfaces: Vec<String>,
     /// Columns of the log that its statements read.
     pub columns: Vec<String>,
-    /// Tables that its statements read or wrote, `log.` or `scratch.` in front.
+    /// Tables that its statements name: the log's plainly, others with their schema.
     pub tables: Vec<String>,
     /// Functions of SQLite.
     pub functions: Vec<String>,
@@ -154,6 +157,9 @@ pub struct Used {
     pub total: Amounts,
     /// The most of each amount that one request used.
     pub most: Amounts,
+    /// Payloads that were read although their events are not on the page.
+    #[serde(default)]
+    pub unshown_payloads: u64,
     /// Denials by rule and object, and how often.
     pub denials: Vec<Denial>,
     /// The first notes, escaped.
@@ -217,7 +223,7 @@ pub struct Amounts {
     pub boundary_bytes: u64,
     /// Fuel; 0 where it was not counted.
     pub fuel: u64,
-    /// Bytes of guest memory; as a total, the largest sum is meaningless and 0.
+    /// Bytes of guest memory: as a total, too, the most that one instance had.
     pub memory: u64,
     /// Microseconds that the log was locked.
     pub log_lock_us: u64,
@@ -239,14 +245,17 @@ pub struct Denial {
 /// What refreshes did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScratchFacts {
+    /// What became of the fill, where it failed.
+    #[serde(default)]
+    pub failed: Option<String>,
     /// Events taken in by the fill.
     pub events: u64,
     /// How long that took, in milliseconds.
     pub fill_ms: f64,
     /// Bytes of scratch afterwards.
     pub bytes: u64,
-    /// Its tables: name and rows.
-    pub tables: BTreeMap<String, u64>,
+    /// Its tables.
+    pub tables: Vec<String>,
     /// Steps of SQLite's virtual machine in all.
     pub vm_steps: u64,
     /// Each statement of its refreshes once.
@@ -281,6 +290,9 @@ pub struct StreamFacts {
     pub non_empty: u64,
     /// How many differ.
     pub differing: u64,
+    /// Whether the host refused the first page that differs by itself, so that no client would see it.
+    #[serde(default)]
+    pub refused: bool,
     /// What the first difference is called: `lie:…`, an error's code, `field:…`.
     pub kind: Option<String>,
     /// The first difference in words.
@@ -332,7 +344,7 @@ pub struct Determinism {
 }
 
 /// How grave a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
@@ -341,6 +353,17 @@ pub enum Severity {
     Medium,
     /// Speaks against letting it serve.
     High,
+}
+
+impl Severity {
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// One finding.

@@ -1,0 +1,242 @@
+//! From the facts of an audit to its findings and its verdict.
+
+use super::cost::{Figure, with_depth, with_log};
+use super::facts::{Audit, Finding, Severity, Signature, Statement, Verdict};
+use super::{findings, totals};
+use crate::error::Error;
+
+/// Times the steps of page 1, plus the slack, that a deep page may take: a tree of an index is some
+/// levels deeper, a walk takes thousands of steps more.
+const DEPTH_FACTOR: u64 = 4;
+const STEPS_SLACK: u64 = 2_000;
+const FUEL_SLACK: u64 = 200_000;
+
+/// Share of a limit that counts as near it, in percent.
+const NEAR: u64 = 80;
+
+/// Steps of SQLite for each event of a refresh that count as slow: ten times what keeping three sorted
+/// tables and their counts takes.
+const SLOW_REFRESH: u64 = 5_000;
+
+/// Steps of a full scan, each run, below which a table is small enough not to matter.
+const SMALL_SCAN: u64 = 200;
+
+/// Fills in the findings, gravest first, and the verdict.
+pub fn judge(audit: &mut Audit) {
+    let mut found = Vec::new();
+    let mut list = List { found: &mut found };
+    who_and_may(audit, &mut list);
+    did(audit, &mut list);
+    right(audit, &mut list);
+    statements(&audit.used.statements, &mut list);
+    growth(audit, &mut list);
+    limits(audit, &mut list);
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    audit.verdict = match found.first().map(|finding| finding.severity) {
+        Some(Severity::High) => Verdict::Unfit,
+        Some(Severity::Medium) => Verdict::FitWithWarnings,
+        Some(Severity::Low) | None => Verdict::Fit,
+    };
+    audit.findings = found;
+}
+
+/// The code of a failure, from the error itself.
+pub fn code_of(error: &Error) -> String {
+    code_of_observed(&error.observed()).to_owned()
+}
+
+/// The code of a failure, from what an operator observes.
+fn code_of_observed(observed: &str) -> &str {
+    match observed {
+        lie if findings::kind(lie).is_some() => lie,
+        denied if denied.starts_with("sql-denied") => "denied-sql",
+        budget if budget.starts_with("sql-budget") => "over-sql-budget",
+        "guest-time" | "fuel" => "over-guest-time",
+        "handle" | "unknown-event" => "bad-handle",
+        "trapped" => "traps",
+        "gave-up" => "gives-up",
+        "sql" => "sql-fails",
+        "load-refused" => "not-a-strategy",
+        "scratch-quota" | "scratch-refused" => "refresh-fails",
+        field if field.starts_with("field:") => "differs-from-reference",
+        _ => "over-budget",
+    }
+}
+
+struct List<'a> {
+    found: &'a mut Vec<Finding>,
+}
+
+impl List<'_> {
+    /// Adds a finding, the first of its code only.
+    fn add(&mut self, code: &str, what: impl Into<String>) {
+        if self.found.iter().any(|finding| finding.code == code) {
+            return;
+        }
+        let Some(kind) = findings::kind(code) else { return };
+        self.found.push(Finding {
+            code: kind.code.to_owned(),
+            severity: kind.severity,
+            what: what.into(),
+            fix: kind.fix.to_owned(),
+        });
+    }
+}
+
+fn who_and_may(audit: &Audit, list: &mut List<'_>) {
+    let ungranted = |reason: &&String| reason.starts_with("it imports ");
+    let imports: Vec<&str> = audit.refused.iter().filter(ungranted).map(String::as_str).collect();
+    if !imports.is_empty() {
+        list.add("imports-ungranted", imports.join("; "));
+    }
+    let others: Vec<&str> =
+        audit.refused.iter().filter(|reason| !ungranted(reason)).map(String::as_str).collect();
+    if !others.is_empty() {
+        list.add("not-a-strategy", others.join("; "));
+    }
+    if audit.strategy.signature == Signature::None {
+        list.add("unsigned", "no policy names its digest or a key");
+    }
+    if audit.correctness.is_none() || audit.strategy.digest.is_none() {
+        return;
+    }
+    let imported = audit.may.imported.iter().filter_map(|import| totals::interface(import));
+    let idle: Vec<&str> =
+        imported.filter(|name| *name != "types" && !audit.used.interfaces.iter().any(|used| used == name)).collect();
+    if !idle.is_empty() {
+        list.add("imported-never-called", idle.join(", "));
+    }
+    let unused = |granted: &[String], used: &[String]| -> Vec<String> {
+        granted.iter().filter(|name| !used.contains(name)).cloned().collect()
+    };
+    let interfaces = unused(&audit.may.interfaces, &audit.used.interfaces);
+    let columns = unused(&audit.may.columns, &audit.used.columns);
+    if !interfaces.is_empty() || !columns.is_empty() {
+        let part = |what: &str, names: &[String]| match names {
+            [] => None,
+            names => Some(format!("{what} {}", names.join(", "))),
+        };
+        let parts = [part("interfaces", &interfaces), part("columns", &columns)];
+        list.add("granted-never-used", parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
+    }
+}
+
+fn did(audit: &Audit, list: &mut List<'_>) {
+    if let [first, rest @ ..] = audit.used.denials.as_slice() {
+        let more = if rest.is_empty() { String::new() } else { format!(", and {} more kinds", rest.len()) };
+        list.add("denied-sql", format!("{}: {}, {} times{more}", first.rule, first.object, first.count));
+    }
+    let used = &audit.used;
+    if used.unshown_payloads > 0 {
+        list.add(
+            "reads-unshown-payloads",
+            format!("{} payloads of events that it did not show", used.unshown_payloads),
+        );
+    }
+    let texts = used.statements.len() as u64 + used.other_runs;
+    if texts > 64 && texts * 4 > used.requests {
+        list.add("texts-unbounded", format!("{texts} texts or more in {} requests", used.requests));
+    }
+    let escaped = |note: &&String| note.contains("\\u{") || note.contains("\\r") || note.len() >= 1_000;
+    if let Some(note) = used.notes.iter().find(escaped) {
+        list.add("notes-suspicious", note.chars().take(120).collect::<String>());
+    }
+}
+
+fn right(audit: &Audit, list: &mut List<'_>) {
+    if let Some(failed) = audit.scratch.as_ref().and_then(|scratch| scratch.failed.as_ref()) {
+        list.add("refresh-fails", failed);
+    }
+    for stream in audit.correctness.iter().flat_map(|correctness| &correctness.streams) {
+        let (Some(kind), Some(what)) = (&stream.kind, &stream.what) else { continue };
+        let what = format!("in stream {}: {what}", stream.name);
+        if !stream.refused {
+            list.add("differs-from-reference", &what);
+        }
+        list.add(code_of_observed(kind), what);
+    }
+    for cost in &audit.cost {
+        if let Some(failed) = &cost.failed {
+            let what = format!("page {} of {}, {} log: {failed}", cost.page, cost.filter, cost.log);
+            list.add(code_of_observed(failed), what);
+        }
+    }
+    if let Some(determinism) = &audit.determinism {
+        let first = determinism.first.clone().unwrap_or_default();
+        let fresh = determinism.same_across_processes
+            && determinism.same_in_used_slot
+            && determinism.same_after_refill != Some(false);
+        let warm_is_granted = audit.may.instances != "fresh";
+        if !fresh || (warm_is_granted && !determinism.same_when_warm) {
+            list.add("non-deterministic", first);
+        } else if !determinism.same_when_warm {
+            list.add("uses-warm-state", first);
+        }
+    }
+}
+
+fn statements(statements: &[Statement], list: &mut List<'_>) {
+    let short = |sql: &str| sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>();
+    let scans = |statement: &&Statement| statement.full_scan_steps > SMALL_SCAN.saturating_mul(statement.runs);
+    if let Some(scan) = statements.iter().find(scans) {
+        let each = scan.full_scan_steps / scan.runs.max(1);
+        list.add("full-scan", format!("{each} rows each run: {}", short(&scan.sql)));
+    }
+    if let Some(statement) = statements.iter().find(|statement| statement.automatic_indexes > 0) {
+        list.add(
+            "automatic-index",
+            format!("{} in {} runs: {}", statement.automatic_indexes, statement.runs, short(&statement.sql)),
+        );
+    }
+    if let Some(statement) = statements.iter().find(|statement| statement.sorts > 0) {
+        list.add("sorts", format!("{} in {} runs: {}", statement.sorts, statement.runs, short(&statement.sql)));
+    }
+}
+
+fn growth(audit: &Audit, list: &mut List<'_>) {
+    let steps: Figure = |cost| Some(cost.vm_steps);
+    let fuel: Figure = |cost| cost.fuel;
+    let words = |growth: super::cost::Growth, unit: &str| {
+        format!("{}: {} to {} {unit}", growth.request, growth.from, growth.to)
+    };
+    if let Some(growth) = with_depth(&audit.cost, steps, DEPTH_FACTOR, STEPS_SLACK) {
+        list.add("steps-grow-with-depth", words(growth, "steps"));
+    }
+    if let Some(growth) = with_log(&audit.cost, steps, STEPS_SLACK) {
+        list.add("steps-grow-with-log", words(growth, "steps"));
+    }
+    if let Some(growth) = with_depth(&audit.cost, fuel, DEPTH_FACTOR, FUEL_SLACK) {
+        list.add("fuel-grows-with-depth", words(growth, "fuel"));
+    }
+    if let Some(growth) = with_log(&audit.cost, fuel, FUEL_SLACK) {
+        list.add("fuel-grows-with-log", words(growth, "fuel"));
+    }
+}
+
+fn limits(audit: &Audit, list: &mut List<'_>) {
+    let most = &audit.used.most;
+    let amounts = [
+        ("sql_steps", most.vm_steps),
+        ("rows", most.rows),
+        ("payload_bytes", most.payload_bytes),
+        ("memory", most.memory),
+    ];
+    for (name, amount) in amounts {
+        let limit = audit.limits.get(name).copied().unwrap_or(u64::MAX);
+        if amount > limit / 100 * NEAR {
+            list.add("near-limit", format!("{name}: {amount} of {limit}"));
+        }
+    }
+    if most.boundary_bytes > 0 && audit.used.total.payload_reads > 0 {
+        list.add("copies-payloads", format!("{} payloads", audit.used.total.payload_reads));
+    }
+    if let Some(scratch) = audit.scratch.as_ref().filter(|scratch| scratch.failed.is_none()) {
+        let each = scratch.vm_steps / scratch.events.max(1);
+        if each > SLOW_REFRESH {
+            list.add("slow-refresh", format!("{each} steps for each event"));
+        }
+        if scratch.bytes > audit.may.scratch_quota / 100 * NEAR {
+            list.add("scratch-near-quota", format!("{} of {} bytes", scratch.bytes, audit.may.scratch_quota));
+        }
+    }
+}
