@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit::facts::Severity;
 use crate::contract::dataset;
 use crate::strategy::Instances;
 
@@ -70,6 +71,8 @@ pub enum Verb {
     /// Make, check, show the policy, or let a strategy in by it.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Tell the truth about a strategy: who it is, what it touches, whether it is right, what it costs.
+    Audit(AuditArgs),
     /// Make the contract's data set.
     Seed(SeedArgs),
     /// Appends to a copy of a log, for `verify`.
@@ -78,6 +81,9 @@ pub enum Verb {
     /// Compiles a component from standard input, for every verb that loads one.
     #[command(hide = true)]
     CompileComponent(crate::loader::child::Orders),
+    /// Runs one trial of an audit.
+    #[command(hide = true)]
+    AuditTrial(TrialArgs),
 }
 
 /// Options of `demo`.
@@ -228,6 +234,50 @@ pub struct BenchArgs {
     /// The seed that the requests are drawn with.
     #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
     pub seed: u64,
+}
+
+/// Options of `audit`.
+#[derive(Args, Debug)]
+pub struct AuditArgs {
+    /// A built-in strategy, or a component file.
+    pub strategy: String,
+    /// The strategy that it must equal.
+    #[arg(long, default_value = "native-baseline", value_name = "STRATEGY")]
+    pub reference: String,
+    /// Requests of each stream at most; fewer where time does not allow as many.
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one, value_name = "N")]
+    pub requests: usize,
+    /// The seed that the requests are drawn with.
+    #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
+    pub seed: u64,
+    /// Exit with 1 on a finding of this severity or above.
+    #[arg(long, default_value = "high", value_name = "SEVERITY")]
+    pub fail_on: Severity,
+    /// Write the report as a page of HTML, too.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Run on time that nobody else wants, or like everything else, where nothing serves beside it.
+    #[arg(long, default_value = "idle", value_name = "PRIORITY")]
+    pub priority: Priority,
+}
+
+/// Which threads an audit gives way to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Priority {
+    /// All others.
+    Idle,
+    /// None.
+    Normal,
+}
+
+/// Options of a trial.
+#[derive(Args, Debug)]
+pub struct TrialArgs {
+    /// A built-in strategy, or a component file.
+    pub strategy: String,
+    /// Where its scratch lies.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: PathBuf,
 }
 
 /// A time: Unix seconds, or RFC 3339.

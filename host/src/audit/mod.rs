@@ -10,6 +10,7 @@ pub mod facts;
 pub mod findings;
 pub mod judge;
 pub mod run;
+pub mod screen;
 mod totals;
 pub mod trial;
 mod unseen;

@@ -17,6 +17,9 @@ use crate::strategy::{Instances, Worker};
 /// Failures after which a pass ends: each may have used up a whole time limit.
 const FAILURES: usize = 4;
 
+/// How often a request that came too late is asked again: the machine may be busy with something else.
+const LATE_TRIES: usize = 2;
+
 /// What a trial is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -116,7 +119,13 @@ impl Job {
 }
 
 fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> Result<Answer, Error> {
-    let outcome = worker.page(asked);
+    let mut outcome = worker.page(asked);
+    for _ in 0..LATE_TRIES {
+        if !matches!(outcome, Err(Error::Busy | Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })) {
+            break;
+        }
+        outcome = worker.page(asked);
+    }
     let (digest, count, failed) = match outcome {
         Ok(page) => (digest(&page), page.len() as u64, None),
         Err(error) if error.blames_strategy() => (String::new(), 0, Some(error.observed())),

@@ -31,19 +31,19 @@ const WORLDS: [&str; 2] = ["indexed-strategy", "strategy"];
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
-struct Findings {
-    strategy: String,
-    digest: Option<String>,
-    bytes: Option<usize>,
+pub(crate) struct Findings {
+    pub(crate) strategy: String,
+    pub(crate) digest: Option<String>,
+    pub(crate) bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<String>,
-    producers: Vec<String>,
-    core_modules: usize,
-    imports: Vec<String>,
-    exports: Vec<String>,
-    world: Option<&'static str>,
-    fit: bool,
-    why_not: Vec<String>,
+    pub(crate) signature: Option<String>,
+    pub(crate) producers: Vec<String>,
+    pub(crate) core_modules: usize,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) world: Option<&'static str>,
+    pub(crate) fit: bool,
+    pub(crate) why_not: Vec<String>,
 }
 
 /// Runs the verb: 0 if the component fits, 1 if it does not.
@@ -80,7 +80,8 @@ pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
     Ok(u8::from(!findings.fit))
 }
 
-fn inspect(name: &str, bytes: &[u8]) -> Findings {
+/// What these bytes say of themselves.
+pub(crate) fn inspect(name: &str, bytes: &[u8]) -> Findings {
     let mut findings = Findings {
         strategy: name.to_owned(),
         digest: Some(format!("sha256:{}", crate::hex(&Sha256::digest(bytes)))),

@@ -2,6 +2,7 @@
 
 pub mod allow;
 pub mod append;
+pub mod audit;
 pub mod bench;
 pub mod demo;
 pub mod document;
@@ -22,6 +23,7 @@ use crate::cli::{Cli, Common, DemoArgs, Verb};
 use crate::contract::dataset;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits::Ceilings;
 use crate::loader::{Loader, child};
 use crate::log::Log;
 use crate::log::feed::Feeder;
@@ -44,6 +46,8 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
     match verb.unwrap_or(Verb::Demo(DemoArgs { requests: 1000 })) {
         Verb::Demo(args) => demo::run(&Setup::new(common)?, &args),
         Verb::Page(args) => page::run(&Setup::new(common)?, &args),
+        Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
+        Verb::AuditTrial(args) => audit::run_trial(common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
@@ -68,6 +72,15 @@ pub struct Setup {
 
 impl Setup {
     fn new(common: Common) -> Result<Self, Error> {
+        Self::under(common, false)
+    }
+
+    /// With an engine that counts fuel, for trials.
+    fn counting_fuel(common: Common) -> Result<Self, Error> {
+        Self::under(common, true)
+    }
+
+    fn under(common: Common, counting_fuel: bool) -> Result<Self, Error> {
         let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
         // This very file, even where another one was put in its place meanwhile.
@@ -77,7 +90,9 @@ impl Setup {
             Loader::new(program())
         });
         let policy = Policy::load(common.policy.as_deref())?;
-        let engine = Engine::with_loader(&policy.ceilings, loader)?;
+        let ceilings = &policy.ceilings;
+        let ceilings = Ceilings { fuel: ceilings.fuel || counting_fuel, ..ceilings.clone() };
+        let engine = Engine::with_loader(&ceilings, loader)?;
         Ok(Self { common, policy, engine, state, cache })
     }
 
