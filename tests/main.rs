@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends there"
 )]
 
+mod audit;
 mod command_line;
 mod contract;
 mod cursors;

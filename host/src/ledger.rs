@@ -194,11 +194,6 @@ impl Ledger {
         self.statements.iter().filter(|statement| statement.runs > 0)
     }
 
-    /// The same, to fill in plans.
-    pub fn statements_mut(&mut self) -> impl Iterator<Item = &mut StatementUse> {
-        self.statements.iter_mut().filter(|statement| statement.runs > 0)
-    }
-
     /// Counts a host call.
     pub fn called(&mut self, call: Call, time: Duration) {
         if let Some((count, total)) = self.calls.get_mut(call as usize) {

@@ -198,7 +198,10 @@ mod tests {
     use crate::ledger::Call;
 
     fn ledger(sql: &str, steps: u64) -> Ledger {
-        let mut ledger = Ledger { payload_reads: 3, memory: 10 * steps, rows: 1, ..Ledger::default() };
+        let mut ledger = Ledger::default();
+        ledger.payload_reads = 3;
+        ledger.memory = 10 * steps;
+        ledger.rows = 1;
         let statement = ledger.statement(sql).unwrap();
         statement.runs = 1;
         statement.vm_steps = steps;

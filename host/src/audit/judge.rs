@@ -3,7 +3,7 @@
 use super::cost::{Figure, with_depth, with_log};
 use super::facts::{Audit, Finding, Severity, Signature, Statement, Verdict};
 use super::{findings, totals};
-use crate::error::Error;
+use crate::error::{Error, LIMIT};
 
 /// Times the steps of page 1, plus the slack, that a deep page may take: a tree of an index is some
 /// levels deeper, a walk takes thousands of steps more.
@@ -122,7 +122,9 @@ fn who_and_may(audit: &Audit, list: &mut List<'_>) {
 }
 
 fn did(audit: &Audit, list: &mut List<'_>) {
-    if let [first, rest @ ..] = audit.used.denials.as_slice() {
+    // A refused growth of memory is no attempt at what is not granted: see the limits.
+    let denials: Vec<_> = audit.used.denials.iter().filter(|denial| denial.rule != LIMIT).collect();
+    if let [first, rest @ ..] = denials.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more kinds", rest.len()) };
         list.add("denied-sql", format!("{}: {}, {} times{more}", first.rule, first.object, first.count));
     }
@@ -215,6 +217,9 @@ fn growth(audit: &Audit, list: &mut List<'_>) {
 
 fn limits(audit: &Audit, list: &mut List<'_>) {
     let most = &audit.used.most;
+    if let Some(denial) = audit.used.denials.iter().find(|denial| denial.rule == LIMIT) {
+        list.add("near-limit", format!("{}: it asked for more, {} times", denial.object, denial.count));
+    }
     let amounts = [
         ("sql_steps", most.vm_steps),
         ("rows", most.rows),

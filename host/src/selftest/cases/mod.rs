@@ -3,6 +3,7 @@
 //!
 //! Every request is meant for the log of [`ROWS`] rows that the contract's generator makes.
 
+mod audited;
 mod handles;
 mod imports;
 mod memory;
@@ -162,7 +163,16 @@ impl Case {
 
 /// All rows, group by group.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    [time::CASES, memory::CASES, returns::CASES, handles::CASES, sql::CASES, imports::CASES, others::CASES]
+    [
+        audited::CASES,
+        time::CASES,
+        memory::CASES,
+        returns::CASES,
+        handles::CASES,
+        sql::CASES,
+        imports::CASES,
+        others::CASES,
+    ]
         .into_iter()
         .flatten()
 }

@@ -1,0 +1,81 @@
+//! Each code of the list is raised by one strategy and not by another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyhole::audit::findings::KINDS;
+
+use super::{a_log, audit, findings, named};
+
+/// A code, the strategy that raises it, and one that does not; behind a colon, how instances live.
+const CODES: &[(&str, &str, &str)] = &[
+    ("not-a-strategy", "exports-nothing", "honest"),
+    ("unsigned", "honest", "keyset"),
+    ("imported-never-called", "honest", "keyset"),
+    ("granted-never-used", "honest", "native-keyset"),
+    ("denied-sql", "attach", "honest"),
+    ("reads-unshown-payloads", "reads-everything", "honest"),
+    ("texts-unbounded", "values-in-texts", "honest"),
+    ("notes-suspicious", "misleading-notes", "honest"),
+    ("lie:invented-id", "invented-id", "honest"),
+    ("lie:repeated-event", "repeated-event", "honest"),
+    ("lie:swapped-neighbours", "swapped-neighbours", "honest"),
+    ("lie:wrong-tie-order", "wrong-tie-order", "honest"),
+    ("lie:outside-window", "outside-window", "honest"),
+    ("lie:wrong-actor", "wrong-actor", "honest"),
+    ("lie:wrong-action", "wrong-action", "honest"),
+    ("lie:one-too-many", "one-too-many", "honest"),
+    ("lie:dropped-event", "dropped-event", "honest"),
+    ("lie:early-end", "early-end", "honest"),
+    ("lie:next-page-instead", "next-page-instead", "honest"),
+    ("lie:stale-page", "stale-page", "honest"),
+    ("differs-from-reference", "early-end", "repeated-event"),
+    ("non-deterministic", "non-deterministic:warm", "honest:warm"),
+    ("uses-warm-state", "remembers-requests", "honest"),
+    ("traps", "trap-in-mid-page", "honest"),
+    ("gives-up", "gives-up", "honest"),
+    ("sql-fails", "broken-sql", "honest"),
+    ("bad-handle", "handle-of-other-call:warm", "handle-of-other-call"),
+    ("refresh-fails", "scratch-goes-back", "honest-index"),
+    ("over-guest-time", "spin-in-page", "honest"),
+    ("over-sql-budget", "cross-join", "honest"),
+    ("over-budget", "grow-until-refused", "honest"),
+    ("near-limit", "nearly-all-memory", "honest"),
+    ("steps-grow-with-depth", "baseline", "keyset"),
+    ("steps-grow-with-log", "slow-when-large", "keyset"),
+    ("fuel-grows-with-depth", "burns-when-deep", "honest"),
+    ("fuel-grows-with-log", "burns-when-large", "honest"),
+    ("full-scan", "plans-badly", "keyset"),
+    ("automatic-index", "plans-badly", "honest"),
+    ("sorts", "plans-badly", "native-keyset"),
+    ("copies-payloads", "baseline", "keyset"),
+];
+
+/// Codes whose strategies need a policy, or a file that the tests of loading make, and are raised there.
+const ELSEWHERE: [&str; 3] = ["imports-ungranted", "slow-refresh", "scratch-near-quota"];
+
+#[test]
+fn every_code_of_the_list_is_tested() {
+    let mut tested: BTreeSet<&str> = CODES.iter().map(|(code, ..)| *code).collect();
+    tested.extend(ELSEWHERE);
+    assert_eq!(tested, KINDS.iter().map(|kind| kind.code).collect());
+}
+
+#[test]
+fn each_code_is_raised_by_one_strategy_and_not_by_another() {
+    let (place, log) = a_log();
+    let mut audited: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for &(code, raises, does_not) in CODES {
+        for (strategy, expected) in [(raises, true), (does_not, false)] {
+            let codes = audited.entry(strategy).or_insert_with(|| {
+                let (name, instances) = strategy.split_once(':').unwrap_or((strategy, "fresh"));
+                let (audit, _) = audit(&place, &log, &named(name), &["--instances", instances]);
+                findings(&audit).into_keys().collect()
+            });
+            if codes.contains(code) != expected {
+                wrong.push(format!("{strategy}: {code} expected {expected}, found {codes:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
