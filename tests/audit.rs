@@ -18,11 +18,20 @@ const EVENTS: u64 = 3_000;
 /// Audits a strategy on a small log, and returns the saved audit.
 fn audit(place: &Place, log: &Path, strategy: &str, options: &[&str]) -> (Value, Output) {
     let args = [
-        "audit", strategy, "--reference", "native-keyset", "--requests", "60", "--priority", "normal", "--json",
+        "audit",
+        strategy,
+        "--reference",
+        "native-keyset",
+        "--requests",
+        "60",
+        "--priority",
+        "normal",
+        "--json",
     ];
     let ran = place.run(log, &[&args[..], options].concat());
     assert!(matches!(code(&ran), 0 | 1), "{strategy}: {}", stderr(&ran));
-    let audit = serde_json::from_str(&stdout(&ran)).unwrap_or_else(|error| panic!("{error}: {}", stdout(&ran)));
+    let audit =
+        serde_json::from_str(&stdout(&ran)).unwrap_or_else(|error| panic!("{error}: {}", stdout(&ran)));
     (audit, ran)
 }
 

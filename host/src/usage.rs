@@ -217,8 +217,7 @@ mod tests {
         usage.add(&ledger("SELECT 1", 7), 3);
         usage.add(&ledger("SELECT 2", 2), 1);
         usage.add(&ledger("SELECT 1", 5), 3);
-        let steps: Vec<_> =
-            usage.statements.iter().map(|s| (s.sql.as_str(), s.runs, s.vm_steps)).collect();
+        let steps: Vec<_> = usage.statements.iter().map(|s| (s.sql.as_str(), s.runs, s.vm_steps)).collect();
         assert_eq!(steps, [("SELECT 1", 2, 12), ("SELECT 2", 1, 2)]);
         assert_eq!((usage.total.vm_steps, usage.most.vm_steps), (14, 7));
         assert_eq!((usage.total.memory, usage.total.rows), (70, 3));

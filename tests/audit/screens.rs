@@ -15,11 +15,15 @@ const QUESTIONS: [&str; 6] = [
 #[test]
 fn the_verdict_comes_first_and_then_the_six_questions() {
     let (place, log) = a_log();
-    for (strategy, exit, verdict) in
-        [("keyset", 0, "fit"), ("early-end", 1, "unfit"), ("exports-nothing", 1, "unfit"), ("attach", 1, "unfit")]
-    {
+    for (strategy, exit, verdict) in [
+        ("keyset", 0, "fit"),
+        ("early-end", 1, "unfit"),
+        ("exports-nothing", 1, "unfit"),
+        ("attach", 1, "unfit"),
+    ] {
         let path = named(strategy);
-        let args = ["audit", &path, "--reference", "native-keyset", "--requests", "20", "--priority", "normal"];
+        let args =
+            ["audit", &path, "--reference", "native-keyset", "--requests", "20", "--priority", "normal"];
         let ran = place.run(&log, &args);
         let said = stdout(&ran);
         assert_eq!(code(&ran), exit, "{strategy}: {said}{}", stderr(&ran));
@@ -38,7 +42,16 @@ fn a_page_of_html_holds_the_same_and_no_markup_of_a_strategy() {
     let file = place.path("audit.html");
     let (path, html) = (named("misleading-notes"), file.to_str().unwrap());
     let args = [
-        "audit", &path, "--reference", "native-keyset", "--requests", "10", "--priority", "normal", "--html", html,
+        "audit",
+        &path,
+        "--reference",
+        "native-keyset",
+        "--requests",
+        "10",
+        "--priority",
+        "normal",
+        "--html",
+        html,
     ];
     let ran = place.run(&log, &args);
     let (said, page) = (stdout(&ran), std::fs::read_to_string(&file).unwrap());

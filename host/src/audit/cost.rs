@@ -74,8 +74,7 @@ pub fn measure(
 ) -> Result<Vec<Cost>, Error> {
     let mut costs = Vec::new();
     for (number, point) in points.iter().enumerate() {
-        let answer =
-            answers.iter().find(|answer| answer.pass == Pass::Fresh && answer.request == number);
+        let answer = answers.iter().find(|answer| answer.pass == Pass::Fresh && answer.request == number);
         let Some(answer) = answer else { continue };
         let us = if answer.failed.is_none() { timed(worker, &point.request)? } else { 0.0 };
         costs.push(Cost {
@@ -147,7 +146,8 @@ pub fn with_log(costs: &[Cost], figure: Figure, slack: u64) -> Option<Growth> {
             .find(|cost| cost.log == "half" && cost.page == large.page && cost.filter == large.filter)
             .filter(|cost| cost.failed.is_none() && (cost.count == large.count || large.page == 1))?;
         let (from, to) = (figure(small)?, figure(large)?);
-        let request = format!("page {} of {}, {} to {} events", large.page, large.filter, small.events, large.events);
+        let request =
+            format!("page {} of {}, {} to {} events", large.page, large.filter, small.events, large.events);
         (to > from + from / 2 + slack).then_some(Growth { request, from, to })
     });
     grown.max_by_key(|growth| growth.to)

@@ -21,7 +21,8 @@ pub fn determinism(trials: &Trials<'_>) -> Determinism {
             trials.first.iter().find(|answer| answer.pass == Pass::Fresh && answer.request == request)
         };
         let mut answers = answers.iter().filter(|answer| answer.pass == pass);
-        let found = answers.find(|answer| fresh(answer.request).is_some_and(|before| !compare(before, answer)));
+        let found =
+            answers.find(|answer| fresh(answer.request).is_some_and(|before| !compare(before, answer)));
         if let (Some(answer), true) = (found, first.is_none()) {
             let before = fresh(answer.request);
             let shown = |answer: &Answer| match &answer.failed {
@@ -98,7 +99,8 @@ mod tests {
     #[test]
     fn each_circumstance_is_told_apart() {
         let fresh = || answer(Pass::Fresh, 0, "a", 5);
-        let same = judge(&[fresh(), answer(Pass::Again, 0, "a", 5), answer(Pass::Warm, 0, "a", 3)], &[fresh()]);
+        let same =
+            judge(&[fresh(), answer(Pass::Again, 0, "a", 5), answer(Pass::Warm, 0, "a", 3)], &[fresh()]);
         assert!(same.same_across_processes && same.same_fuel_across_processes && same.same_in_used_slot);
         assert!(same.same_when_warm && same.same_after_refill == Some(true) && same.first.is_none());
 

@@ -351,8 +351,18 @@ mod tests {
     fn every_lie_has_its_code() {
         use crate::error::Lie::*;
         let lies = [
-            InventedId, RepeatedEvent, SwappedNeighbours, WrongTieOrder, OutsideWindow, WrongActor, WrongAction,
-            OneTooMany, DroppedEvent, EarlyEnd, NextPageInstead, StalePage,
+            InventedId,
+            RepeatedEvent,
+            SwappedNeighbours,
+            WrongTieOrder,
+            OutsideWindow,
+            WrongActor,
+            WrongAction,
+            OneTooMany,
+            DroppedEvent,
+            EarlyEnd,
+            NextPageInstead,
+            StalePage,
         ];
         for lie in lies {
             assert!(kind(&format!("lie:{}", lie.name())).is_some(), "{lie:?}");

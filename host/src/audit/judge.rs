@@ -101,8 +101,9 @@ fn who_and_may(audit: &Audit, list: &mut List<'_>) {
         return;
     }
     let imported = audit.may.imported.iter().filter_map(|import| totals::interface(import));
-    let idle: Vec<&str> =
-        imported.filter(|name| *name != "types" && !audit.used.interfaces.iter().any(|used| used == name)).collect();
+    let idle: Vec<&str> = imported
+        .filter(|name| *name != "types" && !audit.used.interfaces.iter().any(|used| used == name))
+        .collect();
     if !idle.is_empty() {
         list.add("imported-never-called", idle.join(", "));
     }
@@ -178,8 +179,11 @@ fn right(audit: &Audit, list: &mut List<'_>) {
 }
 
 fn statements(statements: &[Statement], list: &mut List<'_>) {
-    let short = |sql: &str| sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>();
-    let scans = |statement: &&Statement| statement.full_scan_steps > SMALL_SCAN.saturating_mul(statement.runs);
+    let short = |sql: &str| {
+        sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
+    };
+    let scans =
+        |statement: &&Statement| statement.full_scan_steps > SMALL_SCAN.saturating_mul(statement.runs);
     if let Some(scan) = statements.iter().find(scans) {
         let each = scan.full_scan_steps / scan.runs.max(1);
         list.add("full-scan", format!("{each} rows each run: {}", short(&scan.sql)));
@@ -191,7 +195,10 @@ fn statements(statements: &[Statement], list: &mut List<'_>) {
         );
     }
     if let Some(statement) = statements.iter().find(|statement| statement.sorts > 0) {
-        list.add("sorts", format!("{} in {} runs: {}", statement.sorts, statement.runs, short(&statement.sql)));
+        list.add(
+            "sorts",
+            format!("{} in {} runs: {}", statement.sorts, statement.runs, short(&statement.sql)),
+        );
     }
 }
 

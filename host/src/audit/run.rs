@@ -87,7 +87,8 @@ impl Ground<'_> {
         }
         let pages = Mutex::new(Usage::default());
         self.compare(audit, scratch.as_ref(), &pages)?;
-        let worker = Worker::new(self.engine, &self.strategy, self.instances, &self.whole.log, scratch.clone());
+        let worker =
+            Worker::new(self.engine, &self.strategy, self.instances, &self.whole.log, scratch.clone());
         let mut metered = Metered { worker, usage: &pages };
         self.measure_and_repeat(audit, &mut metered)?;
         let refreshes = scratch.map_or_else(Usage::default, |scratch| scratch.usage());
@@ -97,7 +98,12 @@ impl Ground<'_> {
     }
 
     /// The subject's or the reference's scratch, under a folder of that name; filled by its first use.
-    fn scratch(&self, strategy: &Arc<Strategy>, log: &Log, name: &str) -> Result<Option<Arc<Scratch>>, Error> {
+    fn scratch(
+        &self,
+        strategy: &Arc<Strategy>,
+        log: &Log,
+        name: &str,
+    ) -> Result<Option<Arc<Scratch>>, Error> {
         if !strategy.is_indexed() {
             return Ok(None);
         }
@@ -225,9 +231,7 @@ fn fill(scratch: &Scratch, events: u64) -> Result<ScratchFacts, Error> {
     let usage = scratch.usage();
     let failed = match outcome {
         Ok(()) => None,
-        Err(error) if error.blames_strategy() => {
-            Some(format!("{}: {error}", judge::code_of(&error)))
-        }
+        Err(error) if error.blames_strategy() => Some(format!("{}: {error}", judge::code_of(&error))),
         Err(error) => return Err(error),
     };
     let statements = totals::statements(&usage);

@@ -25,11 +25,10 @@ fn verdict(audit: &Audit) -> crate::report::Verdict {
         Verdict::FitWithWarnings => (Level::Warn, "fit, with warnings"),
         Verdict::Unfit => (Level::Bad, "unfit"),
     };
-    let reasons = audit
-        .findings
-        .iter()
-        .filter(|finding| finding.severity > Severity::Low)
-        .map(|finding| Cell::new(level_of(finding.severity), format!("{}: {}", finding.code, finding.what)));
+    let reasons =
+        audit.findings.iter().filter(|finding| finding.severity > Severity::Low).map(|finding| {
+            Cell::new(level_of(finding.severity), format!("{}: {}", finding.code, finding.what))
+        });
     crate::report::Verdict { level, words: words.to_owned(), reasons: reasons.collect() }
 }
 
@@ -37,7 +36,10 @@ fn who(audit: &Audit) -> Section {
     let who = &audit.strategy;
     let mut facts: Vec<(String, Cell)> = Vec::new();
     let mut fact = |name: &str, cell: Cell| facts.push((name.to_owned(), cell));
-    fact("digest", who.digest.clone().unwrap_or_else(|| "none: it is plain Rust inside this program".to_owned()).into());
+    fact(
+        "digest",
+        who.digest.clone().unwrap_or_else(|| "none: it is plain Rust inside this program".to_owned()).into(),
+    );
     if let Some(bytes) = who.bytes {
         fact("size", format!("{bytes} bytes, {} core modules", who.core_modules).into());
     }
@@ -104,10 +106,14 @@ fn did(audit: &Audit) -> Section {
     if used.requests == 0 {
         return section.with(Block::text("Nothing: it did not run."));
     }
-    let calls: Vec<String> = used.calls.iter().map(|(name, calls)| format!("{name} {}", calls.count)).collect();
+    let calls: Vec<String> =
+        used.calls.iter().map(|(name, calls)| format!("{name} {}", calls.count)).collect();
     let mut facts = vec![
         ("requests".to_owned(), Cell::from(format!("{}, slices of refreshes included", used.requests))),
-        ("host calls".to_owned(), if calls.is_empty() { "none counted".into() } else { calls.join(", ").into() }),
+        (
+            "host calls".to_owned(),
+            if calls.is_empty() { "none counted".into() } else { calls.join(", ").into() },
+        ),
         ("tables".to_owned(), used.tables.join(", ").into()),
         (
             "payloads".to_owned(),
@@ -121,7 +127,11 @@ fn did(audit: &Audit) -> Section {
             "most of one page".to_owned(),
             format!(
                 "{} steps, {} rows, {} handles, {} bytes of memory, log locked {} us",
-                used.most.vm_steps, used.most.rows, used.most.handles, used.most.memory, used.most.log_lock_us
+                used.most.vm_steps,
+                used.most.rows,
+                used.most.handles,
+                used.most.memory,
+                used.most.log_lock_us
             )
             .into(),
         ),
@@ -182,7 +192,9 @@ fn right(audit: &Audit) -> Section {
                 correctness.non_empty,
                 bound * 100.0
             )),
-            (true, None) => Cell::warn(format!("equal to {reference}, but too few pages held events to tell")),
+            (true, None) => {
+                Cell::warn(format!("equal to {reference}, but too few pages held events to tell"))
+            }
             (false, _) => Cell::bad(format!("not equal to {reference}")),
         };
         section = section.with(Block::text(words));
@@ -202,9 +214,7 @@ fn right(audit: &Audit) -> Section {
 fn stream(stream: &StreamFacts) -> Vec<Cell> {
     let outcome = match &stream.kind {
         None => Cell::good("equal"),
-        Some(kind) => {
-            Cell::bad(format!("{kind}: {}", stream.what.as_deref().unwrap_or("it differs")))
-        }
+        Some(kind) => Cell::bad(format!("{kind}: {}", stream.what.as_deref().unwrap_or("it differs"))),
     };
     vec![
         stream.name.clone().into(),
@@ -242,9 +252,10 @@ fn cost(audit: &Audit) -> Section {
         return section.with(Block::text("Nothing was measured."));
     }
     let rows = audit.cost.iter().filter(|cost| cost.log == "whole").map(|cost| {
-        let half = audit.cost.iter().find(|other| {
-            other.log == "half" && other.filter == cost.filter && other.page == cost.page
-        });
+        let half = audit
+            .cost
+            .iter()
+            .find(|other| other.log == "half" && other.filter == cost.filter && other.page == cost.page);
         point(cost, half)
     });
     let headings =
@@ -284,9 +295,10 @@ fn unseen(audit: &Audit) -> Section {
 /// A section with the findings that answer its question.
 fn section(audit: &Audit, question: Question) -> Section {
     let section = Section::new(question.words());
-    let findings = audit.findings.iter().filter(|finding| {
-        kind(&finding.code).is_some_and(|kind| kind.question == question)
-    });
+    let findings = audit
+        .findings
+        .iter()
+        .filter(|finding| kind(&finding.code).is_some_and(|kind| kind.question == question));
     let points: Vec<Cell> = findings.map(point_of).collect();
     if points.is_empty() { section } else { section.with(Block::List(points)) }
 }

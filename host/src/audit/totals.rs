@@ -15,9 +15,10 @@ const LOG_TABLE: &str = "audit_events";
 pub(super) fn used(pages: &Usage, refreshes: &Usage) -> Used {
     let mut both = pages.clone();
     both.merge(refreshes);
-    let calls = both.calls.iter().map(|(name, (count, time))| {
-        ((*name).to_owned(), Calls { count: *count, us: micros(*time) })
-    });
+    let calls = both
+        .calls
+        .iter()
+        .map(|(name, (count, time))| ((*name).to_owned(), Calls { count: *count, us: micros(*time) }));
     let interfaces = both.calls.keys().filter_map(|name| name.split('.').next());
     Used {
         requests: both.requests,
@@ -78,10 +79,7 @@ pub(super) fn interface(import: &str) -> Option<&str> {
     Some(name.split('@').next().unwrap_or(name))
 }
 
-fn each<'a>(
-    usage: &'a Usage,
-    list: fn(&StatementUse) -> &Vec<String>,
-) -> impl Iterator<Item = &'a String> {
+fn each<'a>(usage: &'a Usage, list: fn(&StatementUse) -> &Vec<String>) -> impl Iterator<Item = &'a String> {
     usage.statements.iter().flat_map(list)
 }
 

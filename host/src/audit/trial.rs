@@ -110,7 +110,8 @@ impl Job {
                 let Some(request) = requests.get(number) else { continue };
                 let answer = ask(&mut worker, pass, number, request)?;
                 failures += usize::from(answer.failed.is_some());
-                let line = serde_json::to_string(&answer).map_err(|error| Error::Engine(error.to_string()))?;
+                let line =
+                    serde_json::to_string(&answer).map_err(|error| Error::Engine(error.to_string()))?;
                 writeln!(out, "{line}").map_err(|source| Error::io("standard output", source))?;
             }
         }
@@ -121,7 +122,10 @@ impl Job {
 fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> Result<Answer, Error> {
     let mut outcome = worker.page(asked);
     for _ in 0..LATE_TRIES {
-        if !matches!(outcome, Err(Error::Busy | Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })) {
+        if !matches!(
+            outcome,
+            Err(Error::Busy | Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })
+        ) {
             break;
         }
         outcome = worker.page(asked);

@@ -39,7 +39,10 @@ fn triggers(audit: &Audit, correctness: &Correctness) -> String {
 }
 
 fn log(log: &LogFacts) -> String {
-    format!("other logs: this one holds {} events, their times from {} to {}", log.events, log.oldest, log.newest)
+    format!(
+        "other logs: this one holds {} events, their times from {} to {}",
+        log.events, log.oldest, log.newest
+    )
 }
 
 fn times() -> String {
@@ -47,5 +50,6 @@ fn times() -> String {
 }
 
 fn engine() -> String {
-    "faults of the engine, of SQLite and of this program themselves: `keyhole selftest` tries each limit".to_owned()
+    "faults of the engine, of SQLite and of this program themselves: `keyhole selftest` tries each limit"
+        .to_owned()
 }

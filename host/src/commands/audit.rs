@@ -170,7 +170,13 @@ fn granted(strategy: &Strategy, audit: &mut Audit) {
 }
 
 /// Runs a trial in another process: this same program, with a verb that only this uses.
-fn trial(setup: &Setup, strategy: &str, data: &Path, scratch: &Path, job: &Job) -> Result<Vec<Answer>, Error> {
+fn trial(
+    setup: &Setup,
+    strategy: &str,
+    data: &Path,
+    scratch: &Path,
+    job: &Job,
+) -> Result<Vec<Answer>, Error> {
     // The very program that is running, even where its file was replaced meanwhile.
     let program = Path::new("/proc/self/exe");
     let failed = |source| Error::io("the process of a trial", source);
@@ -197,7 +203,8 @@ fn trial(setup: &Setup, strategy: &str, data: &Path, scratch: &Path, job: &Job) 
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| {
-            serde_json::from_str(line).map_err(|error| Error::Engine(format!("a trial answered {line}: {error}")))
+            serde_json::from_str(line)
+                .map_err(|error| Error::Engine(format!("a trial answered {line}: {error}")))
         })
         .collect()
 }
@@ -209,11 +216,9 @@ pub fn run_trial(common: Common, args: &TrialArgs) -> Result<u8, Error> {
     let strategy = setup.strategy(&args.strategy)?;
     let job = Job::read(&mut std::io::stdin().lock())?;
     std::fs::create_dir_all(&args.scratch).map_err(|source| Error::io(&args.scratch, source))?;
-    let scratch = strategy
-        .is_indexed()
-        .then(|| Scratch::new(&setup.engine, &strategy, &log, &args.scratch, None));
-    let worker =
-        |instances| Ok(Worker::new(&setup.engine, &strategy, instances, &log, scratch.clone()));
+    let scratch =
+        strategy.is_indexed().then(|| Scratch::new(&setup.engine, &strategy, &log, &args.scratch, None));
+    let worker = |instances| Ok(Worker::new(&setup.engine, &strategy, instances, &log, scratch.clone()));
     job.run(&worker, &mut std::io::stdout().lock())
         .map_err(|error| error.during(format!("a trial of {}", args.strategy)))?;
     Ok(0)

@@ -15,7 +15,13 @@ pub(super) const CASES: &[Case] = &[
     harmless("burns-when-deep", "Burns fuel by the depth of the page."),
     harmless("burns-when-large", "Burns fuel by the size of the log."),
     harmless("nearly-all-memory", "Asks for nearly all the memory that it may have."),
-    Case::new(Group::Behaviour, "gives-up", "Gives up with an error of its own.", Seen::Refused, &["gave-up"])
-        .asking(OF_AN_ACTION),
+    Case::new(
+        Group::Behaviour,
+        "gives-up",
+        "Gives up with an error of its own.",
+        Seen::Refused,
+        &["gave-up"],
+    )
+    .asking(OF_AN_ACTION),
     Case::new(Group::Behaviour, "broken-sql", "Sends what is no SQL.", Seen::Refused, &["sql"]),
 ];
