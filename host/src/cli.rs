@@ -71,7 +71,7 @@ pub enum Verb {
     /// Make, check, show the policy, or let a strategy in by it.
     #[command(subcommand)]
     Policy(PolicyVerb),
-    /// Tell the truth about a strategy: who it is, what it touches, whether it is right, what it costs.
+    /// Tell the truth about a strategy: what it touches, whether it is right, what it costs.
     Audit(AuditArgs),
     /// Make the contract's data set.
     Seed(SeedArgs),

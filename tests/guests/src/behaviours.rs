@@ -48,7 +48,6 @@ behaviours! {
     "load-extension" load_extension,
     "long-sql-text" long_sql_text,
     "many-statements" many_statements,
-    "million-params" million_params,
     "misleading-notes" misleading_notes,
     "nearly-all-memory" nearly_all_memory,
     "next-page-instead" next_page_instead,
