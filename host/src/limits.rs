@@ -233,7 +233,6 @@ impl Limits {
             wall_time: Duration::from_mins(1),
             log_lock: Duration::from_mins(1),
             busy_wait: Duration::from_secs(2),
-            fuel: 100_000_000_000,
             sql_steps: 4_000_000_000,
             ..self.clone()
         }
