@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::facts::Severity;
 use crate::contract::dataset;
+use crate::decisions::Head;
 use crate::strategy::Instances;
 
 /// Hosts query strategies as sandboxed WebAssembly components over an audit log.
@@ -73,6 +74,8 @@ pub enum Verb {
     Policy(PolicyVerb),
     /// Tell the truth about a strategy: what it touches, whether it is right, what it costs.
     Audit(AuditArgs),
+    /// Show what was decided about strategies, or check that nobody changed that record.
+    Decisions(DecisionsArgs),
     /// Make the contract's data set.
     Seed(SeedArgs),
     /// Appends to a copy of a log, for `verify`.
@@ -92,6 +95,31 @@ pub struct DemoArgs {
     /// Requests of each stream, for the proof and for the measurement.
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub requests: usize,
+}
+
+/// Options of `decisions`.
+#[derive(Args, Debug)]
+pub struct DecisionsArgs {
+    /// What to do with the log.
+    #[command(subcommand)]
+    pub verb: DecisionsVerb,
+}
+
+/// The verbs of `decisions`.
+#[derive(Subcommand, Debug)]
+pub enum DecisionsVerb {
+    /// Print the last decisions.
+    Show {
+        /// How many.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        last: usize,
+    },
+    /// Find any edit, cut, insertion or reordering, and print the head to keep elsewhere.
+    Check {
+        /// A head that was kept elsewhere: the log must still hold that record. May be said again.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Vec<Head>,
+    },
 }
 
 /// Options of `seed`.

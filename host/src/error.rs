@@ -110,6 +110,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The decision log does not end as it was left, so it is not continued.
+    #[error("the decision log is broken: {what}")]
+    BadDecisions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// An event's payload is not one whole JSON line of the payload file.
     #[error("the payload of event {id} is corrupt: {why}")]
     PayloadCorrupt {
@@ -298,6 +306,7 @@ impl Error {
             Self::BadLog { .. } => "bad-log",
             Self::LogNeedsRecovery { .. } => "log-needs-recovery",
             Self::LogReplaced { .. } => "log-replaced",
+            Self::BadDecisions { .. } => "bad-decisions",
             Self::PayloadCorrupt { .. } => "payload-corrupt",
             Self::Denied { .. } => "denied",
             Self::Budget { .. } => "budget",
@@ -395,6 +404,7 @@ impl Error {
             | Self::BadLog { path, .. }
             | Self::LogNeedsRecovery { path }
             | Self::LogReplaced { path }
+            | Self::BadDecisions { path, .. }
             | Self::Refused { path, .. }
             | Self::NotGranted { path, .. }
             | Self::Unproven { path, .. }
@@ -428,6 +438,10 @@ impl Error {
                 "open the database once for writing, as its writer does when it starts, and try again"
             }
             Self::LogReplaced { .. } => "try again: the new file is opened",
+            Self::BadDecisions { .. } => {
+                "see what was done to it with `keyhole decisions check`, then move decisions.jsonl and \
+                 decisions.head away as evidence: the next decision begins a new log"
+            }
             Self::PayloadCorrupt { .. } => {
                 "compare payloads.jsonl with a backup at that event's payload_offset"
             }

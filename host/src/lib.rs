@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod cli;
 pub mod commands;
 pub mod contract;
+pub mod decisions;
 pub mod engine;
 pub mod error;
 pub mod guards;

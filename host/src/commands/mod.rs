@@ -4,6 +4,7 @@ pub mod allow;
 pub mod append;
 pub mod audit;
 pub mod bench;
+pub mod decisions;
 pub mod demo;
 pub mod document;
 pub mod inspect;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Page(args) => page::run(&Setup::new(common)?, &args),
         Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
         Verb::AuditTrial(args) => audit::run_trial(common, &args),
+        Verb::Decisions(args) => decisions::run(&common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
@@ -81,7 +83,7 @@ impl Setup {
     }
 
     fn under(common: Common, counting_fuel: bool) -> Result<Self, Error> {
-        let state = folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")?;
+        let state = state_folder(&common)?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
         // This very file, even where another one was put in its place meanwhile.
         let program = || "/proc/self/exe".into();
@@ -188,6 +190,11 @@ fn contract_now(first: &FirstRow) -> Option<i64> {
         payload_offset: first.payload_offset,
         payload_len: first.payload_len,
     })
+}
+
+/// Where the cursor key and the decision log lie.
+fn state_folder(common: &Common) -> Result<PathBuf, Error> {
+    folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")
 }
 
 fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str) -> Result<PathBuf, Error> {
