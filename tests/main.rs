@@ -10,6 +10,7 @@ mod audit;
 mod command_line;
 mod contract;
 mod cursors;
+mod decisions;
 mod faults;
 mod hostile;
 mod killed;

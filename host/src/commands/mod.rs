@@ -13,6 +13,7 @@ pub mod output;
 pub mod page;
 pub mod policy;
 pub mod progress;
+pub mod recorded;
 pub mod seed;
 pub mod verify;
 pub mod version;
@@ -31,12 +32,12 @@ use crate::log::feed::Feeder;
 use crate::log::profile::{FirstRow, Profile};
 use crate::page::Cursors;
 use crate::policy::{Policy, lines};
-use crate::registry::Registry;
 use crate::scratch::Scratch;
 use crate::strategy::{Instances, Strategy, Worker};
 
 use output::Output;
 use progress::Bar;
+use recorded::Recorded;
 
 /// Runs a verb and returns the exit code.
 pub fn run(cli: Cli) -> Result<u8, Error> {
@@ -70,6 +71,7 @@ pub struct Setup {
     pub engine: Engine,
     state: PathBuf,
     cache: PathBuf,
+    recorded: Recorded,
 }
 
 impl Setup {
@@ -95,7 +97,7 @@ impl Setup {
         let ceilings = &policy.ceilings;
         let ceilings = Ceilings { fuel: ceilings.fuel || counting_fuel, ..ceilings.clone() };
         let engine = Engine::with_loader(&ceilings, loader)?;
-        Ok(Self { common, policy, engine, state, cache })
+        Ok(Self { common, policy, engine, state, cache, recorded: Recorded::default() })
     }
 
     /// Where scratch lies.
@@ -111,20 +113,6 @@ impl Setup {
     /// The log that --data names.
     pub fn log(&self) -> Result<Log, Error> {
         Log::open(&self.common.data)
-    }
-
-    /// A strategy by name or path.
-    pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
-        let before = self.engine.loader().counts().thrown_away;
-        let strategy = Registry::new(&self.policy).strategy(&self.engine, name);
-        if self.engine.loader().counts().thrown_away > before {
-            self.remark(&format!(
-                "compiled code of {name} in {} was not this host's own, or damaged: it was not loaded but \
-                 thrown away",
-                self.cache.join("code").display()
-            ));
-        }
-        strategy
     }
 
     /// A strategy's scratch for a log, filled; none for a strategy that has no index.

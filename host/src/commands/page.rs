@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 
 use crate::cli::PageArgs;
 use crate::commands::output::Output;
+use crate::commands::recorded::Denials;
 use crate::commands::{Setup, ledger};
 use crate::error::Error;
 use crate::page::{Cursors, Filter, Page, PageRequest, Pager, Position, parse, render};
@@ -19,15 +20,29 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
     let mut worker = setup.worker(&strategy, setup.common.instances, &log)?;
     let mut output = setup.output()?;
     let json = setup.common.json;
-    let mut answer = Answer { args, json, cursors: &cursors, text: Vec::new(), output: &mut output };
+    let mut answer = Answer {
+        args,
+        json,
+        cursors: &cursors,
+        text: Vec::new(),
+        output: &mut output,
+        denials: Denials::default(),
+    };
+    let outcome = answer_all(args, &mut worker, &mut answer);
+    // Also where the run ended with an error: the denial may be what it ended with.
+    setup.record_denials(&strategy, std::mem::take(&mut answer.denials));
+    outcome
+}
+
+fn answer_all(args: &PageArgs, worker: &mut Worker, answer: &mut Answer<'_>) -> Result<u8, Error> {
     let Some(path) = &args.queries else {
-        let request = single(args, &cursors)?;
-        answer.give(&mut worker, &request, args.ledger && json)?;
-        if args.ledger && !json {
+        let request = single(args, answer.cursors)?;
+        answer.give(worker, &request, args.ledger && answer.json)?;
+        if args.ledger && !answer.json {
             let ledger = worker.explained().map(|(ledger, limits)| ledger::readable(ledger, limits));
             answer.output.write(ledger.unwrap_or_default().as_bytes())?;
         }
-        output.flush()?;
+        answer.output.flush()?;
         return Ok(0);
     };
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
@@ -41,8 +56,8 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
         if line.trim().is_empty() {
             continue;
         }
-        parse::request(&line, Some(&cursors))
-            .and_then(|request| answer.give(&mut worker, &request, args.ledger))
+        parse::request(&line, Some(answer.cursors))
+            .and_then(|request| answer.give(worker, &request, args.ledger))
             .map_err(|error| error.during(format!("line {number} of {}", path.display())))?;
     }
     Ok(0)
@@ -54,12 +69,16 @@ struct Answer<'a> {
     cursors: &'a Cursors,
     text: Vec<u8>,
     output: &'a mut Output,
+    denials: Denials,
 }
 
 impl Answer<'_> {
     /// Answers one request as one line, handed over before the next request is read.
     fn give(&mut self, worker: &mut Worker, request: &PageRequest, with_ledger: bool) -> Result<(), Error> {
         let answered = worker.page(request);
+        if let Some(ledger) = worker.ledger() {
+            self.denials.add(ledger, request);
+        }
         let page = match answered {
             Ok(page) => page,
             Err(error) => {

@@ -34,6 +34,11 @@ pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
         Some(path) => comparison.over(&log, Stream { name: "queries", requests: read_queries(path)? })?,
         None => comparison.prove(&log)?,
     };
+    let verdict = if report.equal { "equal to" } else { "differs from" };
+    setup.record_verdict(
+        &args.strategy,
+        format!("verify: {verdict} {} on {} pages", args.reference, report.pages),
+    )?;
     let mut output = setup.output()?;
     if setup.common.json {
         output.json(&report)?;
