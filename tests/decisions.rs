@@ -137,7 +137,8 @@ fn show_prints_the_last_records() {
     let shown = place.run(&data, &["decisions", "show", "--json", "--last", "2"]);
     assert_eq!(code(&shown), 0, "{}", stderr(&shown));
     let value: Value = serde_json::from_str(&stdout(&shown)).unwrap();
-    let seqs: Vec<&Value> = value["records"].as_array().unwrap().iter().map(|record| &record["seq"]).collect();
+    let seqs: Vec<&Value> =
+        value["records"].as_array().unwrap().iter().map(|record| &record["seq"]).collect();
     assert_eq!(seqs, [2, 3]);
     let words = stdout(&place.run(&data, &["decisions", "show"]));
     assert!(words.contains("3 of 3 decisions") && words.contains("load"), "{words}");
@@ -161,9 +162,7 @@ fn processes_that_append_at_once_make_one_chain() {
     let data = log_with_ties(&place);
     let strategy = guest("honest");
     let running: Vec<_> = (0..12)
-        .map(|_| {
-            place.keyhole().arg("--data").arg(&data).arg("page").arg(&strategy).output_in_background()
-        })
+        .map(|_| place.keyhole().arg("--data").arg(&data).arg("page").arg(&strategy).output_in_background())
         .collect();
     for mut child in running {
         assert!(child.wait().unwrap().success());

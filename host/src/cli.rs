@@ -74,6 +74,8 @@ pub enum Verb {
     Policy(PolicyVerb),
     /// Tell the truth about a strategy: what it touches, whether it is right, what it costs.
     Audit(AuditArgs),
+    /// Say what changes from one strategy to another: what an operator reads before an upgrade.
+    Diff(DiffArgs),
     /// Show what was decided about strategies, or check that nobody changed that record.
     Decisions(DecisionsArgs),
     /// Make the contract's data set.
@@ -95,6 +97,18 @@ pub struct DemoArgs {
     /// Requests of each stream, for the proof and for the measurement.
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub requests: usize,
+}
+
+/// Options of `diff`.
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// The strategy that is approved: its saved audit.
+    pub old: String,
+    /// The strategy that is to take its place: its saved audit.
+    pub new: String,
+    /// Also write the comparison as a page of HTML that stands alone.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Options of `decisions`.

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod contract;
 pub mod decisions;
+pub mod diff;
 pub mod engine;
 pub mod error;
 pub mod guards;

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bench;
 pub mod decisions;
 pub mod demo;
+pub mod diff;
 pub mod document;
 pub mod inspect;
 pub mod ledger;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
         Verb::AuditTrial(args) => audit::run_trial(common, &args),
         Verb::Decisions(args) => decisions::run(&common, &args),
+        Verb::Diff(args) => diff::run(&common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
