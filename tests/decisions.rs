@@ -70,7 +70,8 @@ fn a_proof_is_recorded_with_its_verdict() {
     let place = Place::new();
     let data = log_with_ties(&place);
     let queries = place.path("queries.jsonl");
-    std::fs::write(&queries, "{\"page\": 1, \"page_size\": 3}\n").unwrap();
+    std::fs::write(&queries, "{\"from_ts\": 0, \"to_ts\": 9999999999, \"page\": 1, \"page_size\": 3}\n")
+        .unwrap();
     let strategy = guest("honest");
     let args = ["verify", strategy.to_str().unwrap(), "--reference", "native-baseline", "--queries"];
     let run = place.run(&data, &[&args[..], &[queries.to_str().unwrap()]].concat());

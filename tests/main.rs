@@ -11,6 +11,7 @@ mod command_line;
 mod contract;
 mod cursors;
 mod decisions;
+mod diff;
 mod faults;
 mod hostile;
 mod killed;

@@ -5,40 +5,7 @@ use crate::report;
 
 /// The audit of an honest strategy that pages by key.
 fn audit() -> Value {
-    let statement = |sql: &str| {
-        json!({"sql": sql, "plan": ["SEARCH audit_events USING INDEX idx_created_at"], "tables": ["audit_events"],
-               "columns": ["audit_events.id"], "functions": [], "runs": 10, "rows": 500, "vm_steps": 9000,
-               "full_scan_steps": 0, "sorts": 0, "automatic_indexes": 0})
-    };
-    let amounts = json!({"rows": 50, "handles": 50, "vm_steps": 900, "payload_reads": 0, "payload_bytes": 60_000,
-                         "boundary_bytes": 400, "fuel": 90_000, "memory": 131_072, "log_lock_us": 90, "guest_us": 40});
-    let cost = |page: u64| {
-        json!({"filter": "all", "log": "whole", "events": 50_000, "page": page, "count": 50, "vm_steps": 900,
-               "fuel": 90_000, "us": 120.0, "failed": null})
-    };
-    json!({
-        "format": 1, "verdict": "fit", "at": "2026-01-01T00:00:00Z", "seconds": 20.0,
-        "strategy": {"name": "./fast.wasm", "digest": "sha256:aa", "bytes": 90_000, "core_modules": 1,
-                     "producers": ["language: Rust"], "world": "strategy", "signature": {"key": "vendor"}},
-        "reference": "native-baseline",
-        "log": {"events": 50_000, "high_water": 50_000, "oldest": 1, "newest": 2},
-        "may": {"imported": ["keyhole:strategy/log@0.1.0"], "exported": ["keyhole:strategy/paging@0.1.0"],
-                "interfaces": ["log"], "columns": ["id", "created_at"], "functions": ["max"], "virtual_tables": [],
-                "wasi": [], "scratch_quota": 1_000_000, "instances": "fresh"},
-        "used": {"requests": 100, "interfaces": ["log"], "columns": ["id"], "tables": ["audit_events"],
-                 "functions": ["max"], "statements": [statement("SELECT id FROM audit_events")], "other_runs": 0,
-                 "calls": {"log.select": {"count": 100, "us": 900.0}}, "total": amounts, "most": amounts,
-                 "denials": [], "notes": [], "guest_us": 4000.0, "host_us": 9000.0},
-        "scratch": null,
-        "correctness": {"equal": true, "pages": 1000, "non_empty": 700, "events": 30_000, "bound": 0.0043,
-                        "streams": [{"name": "dense", "pages": 1000, "non_empty": 700, "differing": 0,
-                                     "kind": null, "what": null, "repeat": null}]},
-        "cost": [cost(1), cost(1000)],
-        "determinism": {"requests": 20, "same_across_processes": true, "same_fuel_across_processes": true,
-                        "same_in_used_slot": true, "same_after_refill": null, "same_when_warm": true, "first": null},
-        "findings": [], "limits": {"rows": 2000, "guest_time": 50}, "unseen": ["what happens on other days"],
-        "host": {"keyhole": "0.1.0", "sqlite": "3.50.0"},
-    })
+    serde_json::from_str(include_str!("../../../tests/data/audit.json")).unwrap()
 }
 
 /// Compares the honest audit with one where the value at this place is another.
