@@ -52,8 +52,8 @@ impl Setup {
         if registry::BUILT_IN.contains(&name) {
             return registry::strategy(&self.engine, name);
         }
-        // Read first: what is refused has no other digest than this one.
-        let read = registry::bytes(name)?;
+        // Read first: what is refused has no other digest than this one. What cannot be read has none.
+        let read = registry::bytes(name).ok().flatten();
         let outcome = registry::strategy(&self.engine, name);
         let mut decision = match &outcome {
             Ok(_) => Decision::new(Event::Load, name, "it fits, and imports only what it is granted"),

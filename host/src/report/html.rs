@@ -52,7 +52,10 @@ fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
 }
 
 fn write_section(out: &mut String, section: &Section) -> fmt::Result {
-    writeln!(out, "<section>\n<h2>{}</h2>", escape(&visible(&section.heading)))?;
+    writeln!(out, "<section>")?;
+    if !section.heading.is_empty() {
+        writeln!(out, "<h2>{}</h2>", escape(&visible(&section.heading)))?;
+    }
     for block in &section.blocks {
         match block {
             Block::Text(cell) => writeln!(out, "<p>{}</p>", inline(cell))?,

@@ -40,7 +40,7 @@ pub struct Verdict {
 /// A part of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Section {
-    /// The question that it answers.
+    /// The question that it answers; empty where the title says it.
     pub heading: String,
     /// The answer.
     pub blocks: Vec<Block>,

@@ -56,9 +56,11 @@ impl Screen {
     }
 
     fn section(&mut self, section: &Section) {
-        for line in wrap(&visible(&section.heading), self.width) {
-            let line = self.bold(&line);
-            self.lines.push(line);
+        if !section.heading.is_empty() {
+            for line in wrap(&visible(&section.heading), self.width) {
+                let line = self.bold(&line);
+                self.lines.push(line);
+            }
         }
         for (index, block) in section.blocks.iter().enumerate() {
             // A paragraph introduces what follows it.
