@@ -102,10 +102,16 @@ pub struct DemoArgs {
 /// Options of `diff`.
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// The strategy that is approved: its saved audit.
+    /// The strategy that is approved, or its saved audit.
     pub old: String,
-    /// The strategy that is to take its place: its saved audit.
+    /// The strategy that is to take its place, or its saved audit.
     pub new: String,
+    /// The strategy that both must equal, where they are audited now.
+    #[arg(long, default_value = "native-baseline", value_name = "STRATEGY")]
+    pub reference: String,
+    /// Requests of each stream at most, where they are audited now.
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one, value_name = "N")]
+    pub requests: usize,
     /// Also write the comparison as a page of HTML that stands alone.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -13,11 +13,11 @@ use crate::audit::trial::{Answer, Job};
 use crate::audit::{facts::Used, screen};
 use crate::cli::{AuditArgs, Common, Priority, TrialArgs};
 use crate::commands::progress::Bar;
-use crate::commands::{Setup, inspect, version};
+use crate::commands::{Setup, document, inspect, version};
 use crate::contract::copy::copy;
 use crate::error::Error;
 use crate::log::Log;
-use crate::registry;
+use crate::registry::{self, Registry};
 use crate::scratch::Scratch;
 use crate::strategy::{Strategy, Worker, lane};
 use crate::verify::Names;
@@ -28,19 +28,7 @@ const HALF: u64 = 100_000;
 /// Runs the verb: 0 if nothing as grave as --fail-on was found, 1 otherwise.
 pub fn run(setup: &Setup, args: &AuditArgs) -> Result<u8, Error> {
     let audit = audit(setup, args)?;
-    let document = screen::document(&audit);
-    if let Some(path) = &args.html {
-        std::fs::write(path, crate::report::html(&document)).map_err(|source| Error::io(path, source))?;
-    }
-    let mut output = setup.output()?;
-    if setup.common.json {
-        output.json(&audit)?;
-    } else {
-        let (width, colour) = crate::report::screen();
-        let colour = colour && setup.common.out.is_none();
-        output.write(crate::report::text(&document, width, colour).as_bytes())?;
-    }
-    output.flush()?;
+    document::show(&setup.common, &screen::document(&audit), &audit, args.html.as_deref())?;
     Ok(u8::from(audit.findings.iter().any(|finding| finding.severity >= args.fail_on)))
 }
 
@@ -80,12 +68,29 @@ pub fn audit(setup: &Setup, args: &AuditArgs) -> Result<Audit, Error> {
     }
     audit.seconds = began.elapsed().as_secs_f64();
     run::conclude(&mut audit);
+    record(setup, &audit)?;
     Ok(audit)
+}
+
+/// The verdict, into the decision log.
+fn record(setup: &Setup, audit: &Audit) -> Result<(), Error> {
+    let verdict = match audit.verdict {
+        Verdict::Fit => "fit",
+        Verdict::FitWithWarnings => "fit, with warnings",
+        Verdict::Unfit => "unfit",
+    };
+    let codes: Vec<&str> = audit.findings.iter().map(|finding| finding.code.as_str()).collect();
+    let found = if codes.is_empty() { "nothing found".to_owned() } else { codes.join(", ") };
+    setup.record_verdict(
+        &audit.strategy.name,
+        audit.strategy.digest.as_deref(),
+        format!("audit: {verdict}: {found}"),
+    )
 }
 
 /// What the bytes say: who it is and what it imports.
 fn introduce(setup: &Setup, audit: &mut Audit) -> Result<(), Error> {
-    let bytes = match registry::bytes(&audit.strategy.name) {
+    let bytes = match Registry::new(&setup.policy).bytes(&audit.strategy.name) {
         Ok(bytes) => bytes,
         Err(Error::Refused { reasons, .. }) => {
             audit.refused = reasons;

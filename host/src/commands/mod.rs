@@ -52,7 +52,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
         Verb::AuditTrial(args) => audit::run_trial(common, &args),
         Verb::Decisions(args) => decisions::run(&common, &args),
-        Verb::Diff(args) => diff::run(&common, &args),
+        Verb::Diff(args) => diff::run(common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
@@ -78,15 +78,15 @@ pub struct Setup {
 
 impl Setup {
     fn new(common: Common) -> Result<Self, Error> {
-        Self::under(common, false)
+        Self::under(common, false, Recorded::default())
     }
 
-    /// With an engine that counts fuel, for trials.
+    /// With an engine that counts fuel, for trials: what they load was recorded by the audit.
     fn counting_fuel(common: Common) -> Result<Self, Error> {
-        Self::under(common, true)
+        Self::under(common, true, Recorded::silent())
     }
 
-    fn under(common: Common, counting_fuel: bool) -> Result<Self, Error> {
+    fn under(common: Common, counting_fuel: bool, recorded: Recorded) -> Result<Self, Error> {
         let state = state_folder(&common)?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
         // This very file, even where another one was put in its place meanwhile.
@@ -99,7 +99,7 @@ impl Setup {
         let ceilings = &policy.ceilings;
         let ceilings = Ceilings { fuel: ceilings.fuel || counting_fuel, ..ceilings.clone() };
         let engine = Engine::with_loader(&ceilings, loader)?;
-        Ok(Self { common, policy, engine, state, cache, recorded: Recorded::default() })
+        Ok(Self { common, policy, engine, state, cache, recorded })
     }
 
     /// Where scratch lies.

@@ -13,17 +13,27 @@ use crate::decisions::{Decision, Decisions, Event};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::PageRequest;
-use crate::registry;
+use crate::registry::{self, Registry};
 use crate::strategy::Strategy;
 
 /// What this process has recorded already: a verb may load one strategy many times.
 #[derive(Default)]
 pub struct Recorded {
+    /// Whether this process is a part of another one, which records.
+    silent: bool,
     seen: Mutex<Vec<(Event, String, Option<String>)>>,
 }
 
 impl Recorded {
+    /// For a process that is a part of another one, which records.
+    pub fn silent() -> Self {
+        Self { silent: true, ..Self::default() }
+    }
+
     fn is_new(&self, decision: &Decision) -> bool {
+        if self.silent {
+            return false;
+        }
         let entry = (decision.event, decision.strategy.clone(), decision.digest.clone());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !seen.contains(&entry);
@@ -49,20 +59,29 @@ impl Setup {
 
     /// A strategy by name or path. That a file was let in, or was not, is recorded.
     pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
-        if registry::BUILT_IN.contains(&name) {
-            return registry::strategy(&self.engine, name);
+        let registry = Registry::new(&self.policy);
+        let before = self.engine.loader().counts().thrown_away;
+        let outcome = registry.strategy(&self.engine, name);
+        if self.engine.loader().counts().thrown_away > before {
+            self.remark(&format!(
+                "compiled code of {name} in {} was not this host's own, or damaged: it was not loaded but \
+                 thrown away",
+                self.cache.join("code").display()
+            ));
         }
-        // Read first: what is refused has no other digest than this one. What cannot be read has none.
-        let read = registry::bytes(name).ok().flatten();
-        let outcome = registry::strategy(&self.engine, name);
+        if registry::BUILT_IN.contains(&name) {
+            return outcome;
+        }
         let mut decision = match &outcome {
             Ok(_) => Decision::new(Event::Load, name, "it fits, and imports only what it is granted"),
             Err(error) if error.blames_strategy() => Decision::new(Event::Refuse, name, error.to_string()),
             Err(_) => return outcome,
         };
+        decision.policy.clone_from(&self.policy.digest);
         decision.digest = match &outcome {
             Ok(strategy) => Some(sha256(&strategy.digest)),
-            Err(_) => read.map(|bytes| sha256(&crate::hex(&Sha256::digest(bytes)))),
+            // What cannot be read has none.
+            Err(_) => registry.bytes(name).ok().flatten().map(|bytes| sha256(&crate::hex(&Sha256::digest(bytes)))),
         };
         if self.recorded.is_new(&decision) {
             self.record_or_warn(&decision);
@@ -70,13 +89,20 @@ impl Setup {
         outcome
     }
 
-    /// Records a verdict about a strategy that this process has run, if it is from a file.
-    pub fn record_verdict(&self, name: &str, reason: impl Into<String>) -> Result<(), Error> {
+    /// Records a verdict about a strategy, if it is from a file: with this digest, or the one that it was
+    /// let in with.
+    pub fn record_verdict(
+        &self,
+        name: &str,
+        digest: Option<&str>,
+        reason: impl Into<String>,
+    ) -> Result<(), Error> {
         if registry::BUILT_IN.contains(&name) {
             return Ok(());
         }
         let mut decision = Decision::new(Event::Verdict, name, reason);
-        decision.digest = self.recorded.digest(name);
+        decision.policy.clone_from(&self.policy.digest);
+        decision.digest = digest.map(str::to_owned).or_else(|| self.recorded.digest(name));
         self.decisions().record(&decision).map(|_| ())
     }
 
@@ -87,6 +113,7 @@ impl Setup {
             return;
         }
         let mut decision = Decision::new(Event::Deny, strategy.name.as_str(), reason);
+        decision.policy.clone_from(&self.policy.digest);
         decision.digest = Some(sha256(&strategy.digest));
         decision.count = Some(denials.count);
         decision.request = Some(request);

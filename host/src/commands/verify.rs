@@ -37,6 +37,7 @@ pub fn run(setup: &Setup, args: &VerifyArgs) -> Result<u8, Error> {
     let verdict = if report.equal { "equal to" } else { "differs from" };
     setup.record_verdict(
         &args.strategy,
+        None,
         format!("verify: {verdict} {} on {} pages", args.reference, report.pages),
     )?;
     let mut output = setup.output()?;
