@@ -10,7 +10,7 @@ use super::{a_log, audit, findings, named};
 const CODES: &[(&str, &str, &str)] = &[
     ("not-a-strategy", "exports-nothing", "honest"),
     ("unsigned", "honest", "keyset"),
-    ("imported-never-called", "honest", "keyset"),
+    ("imported-never-called", "keyset", "native-keyset"),
     ("granted-never-used", "honest", "native-keyset"),
     ("denied-sql", "attach", "honest"),
     ("reads-unshown-payloads", "reads-everything", "honest"),
