@@ -6,7 +6,7 @@ use crate::{arrivals, fill};
 
 /// How many new events a slice takes in: a few hundred milliseconds at most, and below the host's
 /// bound on the rows of one call.
-const SLICE: i64 = if cfg!(test) { 7 } else { 2_000 };
+const SLICE: i64 = if cfg!(any(test, fuzzing)) { 7 } else { 2_000 };
 
 const SLICE_END: &str = "SELECT count(*), max(id) FROM
     (SELECT id FROM feed.events WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";

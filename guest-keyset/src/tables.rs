@@ -4,7 +4,7 @@ use crate::host::{Param, Rows, Writer, integer};
 
 /// A bucket with more children than this is split; more buckets than this at the top get a level
 /// above them. About what one page of SQLite holds: a level costs a page or two.
-pub(crate) const MAX_CHILDREN: u32 = if cfg!(test) { 4 } else { 64 };
+pub(crate) const MAX_CHILDREN: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 64 };
 
 /// How many children a new bucket gets at most: the rest is room for late arrivals.
 pub(crate) const FULL: u32 = MAX_CHILDREN * 3 / 4;

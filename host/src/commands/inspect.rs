@@ -3,8 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasmparser::{KnownCustom, Parser, Payload};
-use wit_parser::decoding::{DecodedWasm, decode};
-use wit_parser::{Resolve, SourceMap, WorldItem, WorldKey};
+use wit_parser::{Resolve, SourceMap};
 
 use crate::cli::{Common, InspectArgs};
 use crate::commands::output::Output;
@@ -80,6 +79,11 @@ pub fn run(common: &Common, args: &InspectArgs) -> Result<u8, Error> {
     Ok(u8::from(!findings.fit))
 }
 
+/// Why these bytes are no strategy of the package's worlds; nothing where they are one.
+pub fn misfits(bytes: &[u8]) -> Vec<String> {
+    inspect("", bytes).why_not
+}
+
 /// What these bytes say of themselves.
 pub(crate) fn inspect(name: &str, bytes: &[u8]) -> Findings {
     let mut findings = Findings {
@@ -98,20 +102,10 @@ pub(crate) fn inspect(name: &str, bytes: &[u8]) -> Findings {
     findings.core_modules = shape.modules;
     // The sections are valid: what cannot be read of them is only left out.
     let _ = read_producers(bytes, &mut findings);
-    match decode(bytes) {
-        Ok(DecodedWasm::Component(resolve, world)) => {
-            let world = &resolve.worlds[world];
-            let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| {
-                items.map(|(key, _)| resolve.name_world_key(key)).collect::<Vec<_>>()
-            };
-            findings.imports = names(&mut world.imports.iter());
-            findings.exports = names(&mut world.exports.iter());
-        }
-        Ok(DecodedWasm::WitPackage(..)) => {
-            findings.why_not.push("it is a WIT package, not a strategy".to_owned());
-        }
-        Err(error) => findings.why_not.push(format!("its types cannot be read: {error:#}")),
-    }
+    // Names are taken as they stand: to decode the types behind them is to follow whatever circles a
+    // hostile file describes, until the stack is used up.
+    findings.imports.clone_from(&shape.imports);
+    findings.exports.clone_from(&shape.exports);
     findings.why_not.extend(shape.refusals(&Grants::local()));
     if findings.why_not.is_empty() {
         fit(bytes, &mut findings);
