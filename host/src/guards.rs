@@ -36,26 +36,70 @@ guards! {
     ComponentSize "component-size",
     /// A component may not be composed of several.
     Composed "composed",
+    /// A cursor is authenticated.
+    CursorMac "cursor-mac",
+    /// A page's events are of the action that was asked for.
+    EventAction "event-action",
+    /// A page's events are the actor's that was asked for.
+    EventActor "event-actor",
+    /// A page's events exist in the snapshot.
+    EventKnown "event-known",
+    /// No event stands twice on a page.
+    EventOnce "event-once",
+    /// A page's events stand in the log's order.
+    EventOrder "event-order",
+    /// A page's events lie in the window.
+    EventWindow "event-window",
+    /// A text is explained behind the gate that it was prepared behind.
+    ExplainGate "explain-gate",
+    /// The memories of an instance are bounded together.
+    GuestMemory "guest-memory",
+    /// The epoch ends guest code when its time is used up.
+    GuestTime "guest-time",
+    /// A handle is good for the call that it was made in.
+    HandleCall "handle-call",
+    /// One host call lifts a bounded number of bytes.
+    HostCallBytes "host-call-bytes",
     /// A component's imports are compared with what is granted.
     ImportList "import-list",
     /// Only granted interfaces are linked.
     LinkGranted "link-granted",
+    /// The epoch ends guest code that keeps the log locked.
+    LockTime "lock-time",
+    /// A log that was replaced by another file is opened anew.
+    LogIdentity "log-identity",
     /// A symbolic link is not followed to a component.
     NoFollow "no-follow",
     /// All checks of a page's events but their number: rows are read by id, and believed.
     PageChecks "page-checks",
     /// The proof that nothing is left out between a page's ends.
     PageProof "page-proof",
+    /// A page holds no more events than were asked for.
+    PageSize "page-size",
+    /// A request may ask for a bounded number of events.
+    PageSizeLimit "page-size-limit",
+    /// A request reads a bounded number of payload bytes.
+    PayloadBytes "payload-bytes",
+    /// A payload is one line of JSON.
+    PayloadLine "payload-line",
     /// The progress handler: SQLite asks every thousand steps whether to go on.
     ProgressHandler "progress-handler",
     /// The page connection's own `query_only`.
     QueryOnly "query-only",
     /// The log is opened read only.
     ReadOnlyOpen "read-only-open",
+    /// A request's statements return a bounded number of rows.
+    Rows "rows",
     /// A strategy's query is a SELECT, or it does not run.
     SelectOnly "select-only",
+    /// A statement's text is bounded before SQLite sees it.
+    SqlBytes "sql-bytes",
     /// What a strategy's statement may allocate.
     SqlMemory "sql-memory",
+    /// A statement's text holds no NUL.
+    SqlNul "sql-nul",
+    /// The epoch ends guest code when the request's time is used up.
+    WallTime "wall-time",
     /// The thread that interrupts overdue statements from outside.
     Watchdog "watchdog",
 }

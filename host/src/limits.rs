@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::guards::{self, Guard};
 use crate::log::session::MOST_CLAIMS;
 
 /// Most bytes of one value in the host's own statements: a log may hold longer texts than a strategy may
@@ -358,7 +359,7 @@ impl ResourceLimiter for GuestMemory {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
-        if total > self.memory_limit {
+        if total > self.memory_limit && guards::on(Guard::GuestMemory) {
             self.refused = Some("memory");
             return Ok(false);
         }

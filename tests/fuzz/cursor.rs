@@ -32,13 +32,13 @@ pub(crate) fn target(data: &[u8]) {
 
 fn read_filter(input: &mut Bytes<'_>) -> Filter {
     let shape = input.byte();
-    let number = |input: &mut Bytes<'_>| if shape & 1 == 0 { i64::from(input.byte()) } else { input.number() };
+    let number =
+        |input: &mut Bytes<'_>| if shape & 1 == 0 { i64::from(input.byte()) } else { input.number() };
     Filter {
         from_ts: number(input),
         to_ts: number(input),
         actor_id: (shape & 2 != 0).then(|| number(input)),
-        action: (shape & 4 != 0)
-            .then(|| (0..input.byte() % 8).map(|_| char::from(input.byte())).collect()),
+        action: (shape & 4 != 0).then(|| (0..input.byte() % 8).map(|_| char::from(input.byte())).collect()),
     }
 }
 

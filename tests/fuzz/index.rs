@@ -78,8 +78,7 @@ fn second(input: &mut Bytes<'_>) -> i64 {
 
 fn read_request(input: &mut Bytes<'_>) -> PageRequest<'static> {
     let shape = input.byte();
-    let (from_ts, to_ts) =
-        if shape & 1 == 0 { (i64::MIN, i64::MAX) } else { (second(input), second(input)) };
+    let (from_ts, to_ts) = if shape & 1 == 0 { (i64::MIN, i64::MAX) } else { (second(input), second(input)) };
     let filter = Filter {
         from_ts,
         to_ts,
@@ -95,6 +94,7 @@ fn read_request(input: &mut Bytes<'_>) -> PageRequest<'static> {
         }),
     };
     let up_to = (shape & 32 != 0).then(|| i64::from(input.byte()) * 3 - 1);
-    let page_size = if shape & 64 == 0 { 1 + u32::from(input.byte() % 8) } else { 1 + u32::from(input.byte()) };
+    let page_size =
+        if shape & 64 == 0 { 1 + u32::from(input.byte() % 8) } else { 1 + u32::from(input.byte()) };
     PageRequest { filter, position, page_size, up_to }
 }

@@ -65,7 +65,10 @@ impl Outcome {
             Err(error) => {
                 let known = matches!(
                     error,
-                    Error::Denied { .. } | Error::Budget { .. } | Error::Sql { .. } | Error::ScratchFull { .. }
+                    Error::Denied { .. }
+                        | Error::Budget { .. }
+                        | Error::Sql { .. }
+                        | Error::ScratchFull { .. }
                 );
                 assert!(known, "a text alone brought about: {error:?}");
                 let out_of_time = matches!(error, Error::Budget { limit: "wall_time" | "log_lock", .. });

@@ -11,6 +11,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::page::{Filter, Key};
 use crate::secret::{self, SECRET};
 
@@ -63,7 +64,7 @@ impl Cursors {
             .secrets
             .iter()
             .any(|secret| self.tag(secret, body, filter).verify_truncated_left(tag).is_ok());
-        if !known {
+        if !known && guards::on(Guard::CursorMac) {
             return Err(bad("it was not minted here, or for another filter or log"));
         }
         let mut numbers = numbers

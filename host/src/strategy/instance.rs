@@ -9,6 +9,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use crate::bindings::{indexing, paging, types};
 use crate::engine::{Engine, TICK};
 use crate::error::{Error, LIMIT};
+use crate::guards::{self, Guard};
 use crate::limits::{GuestMemory, Limits};
 use crate::log::session::{MOST_CALLS, Session};
 use crate::page::{PageRequest, Position};
@@ -88,7 +89,9 @@ impl Instance {
         let mut store = Store::new(engine.wasmtime(), state);
         refuel(&mut store);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(host_call_bytes);
+        if guards::on(Guard::HostCallBytes) {
+            store.set_hostcall_fuel(host_call_bytes);
+        }
         store.set_max_component_handles(component_handles);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
@@ -97,9 +100,9 @@ impl Instance {
             let limits = session.limits();
             // A statement is cut when the lock's time is up; this is for a strategy that goes on all
             // the same, by host calls that run none. The tick more keeps the two apart.
-            let over = guest_time >= limits.guest_time
-                || session.locked_for() >= limits.log_lock + TICK
-                || state.began.elapsed() >= limits.wall_time
+            let over = (guest_time >= limits.guest_time && guards::on(Guard::GuestTime))
+                || (session.locked_for() >= limits.log_lock + TICK && guards::on(Guard::LockTime))
+                || (state.began.elapsed() >= limits.wall_time && guards::on(Guard::WallTime))
                 || crate::interrupt::requested()
                 || session.cancelled();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })

@@ -98,7 +98,11 @@ impl World {
         let rows = refresh.query(sql, params).map(|rows| format!("{rows:?}"));
         outcomes.push(Outcome::of(refresh, rows));
         if !refresh.connection().is_autocommit() {
-            assert_eq!(hosts_own(refresh.connection()), self.hosts_own, "the host's own tables, after: {sql}");
+            assert_eq!(
+                hosts_own(refresh.connection()),
+                self.hosts_own,
+                "the host's own tables, after: {sql}"
+            );
         }
         // Nobody commits the slice.
         refresh.finish();
