@@ -23,7 +23,7 @@ pub(crate) fn find(name: &str) -> Option<Attack> {
         "huge-page" => huge_page,
         "log-replaced" => log_replaced,
         "many-rows" => many_rows,
-        "payload-not-json" => payload_not_json,
+        "payload-without-end" => payload_without_end,
         "payloads-without-end" => payloads_without_end,
         "pragma-in-explain" => pragma_in_explain,
         _ => return None,
@@ -65,15 +65,16 @@ fn many_rows(folder: &Path) -> String {
     told(rows.map(|rows| format!("{} rows", rows.cells.len())))
 }
 
-/// The newest event's line in the payload file is overwritten.
-fn payload_not_json(folder: &Path) -> String {
+/// The newest event's line in the payload file is joined with the next one's.
+fn payload_without_end(folder: &Path) -> String {
     let log = Connection::open(folder.join("audit.db")).unwrap();
-    let newest = "SELECT payload_offset FROM audit_events ORDER BY created_at DESC, id DESC LIMIT 1";
-    let offset: usize = log.query_row(newest, [], |row| row.get(0)).unwrap();
+    let newest =
+        "SELECT payload_offset + payload_len - 1 FROM audit_events ORDER BY created_at DESC, id DESC LIMIT 1";
+    let end: i64 = log.query_row(newest, [], |row| row.get(0)).unwrap();
     drop(log);
     let path = folder.join("payloads.jsonl");
     let mut payloads = std::fs::read(&path).unwrap();
-    payloads[offset] = b'x';
+    payloads[usize::try_from(end).unwrap()] = b' ';
     std::fs::write(&path, payloads).unwrap();
     told(worker(folder, Limits::default()).page(&request(10)).map(said))
 }
