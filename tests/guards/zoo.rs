@@ -6,6 +6,7 @@ use std::path::Path;
 use keyhole::engine::Engine;
 use keyhole::error::observed_denial;
 use keyhole::limits::Ceilings;
+use keyhole::loader::Loader;
 use keyhole::log::Log;
 use keyhole::page::Pager;
 use keyhole::policy::Grants;
@@ -15,7 +16,9 @@ use keyhole::strategy::{Strategy, Worker};
 
 /// Plays a case to its end: the error's observation, or that a page came, and what was denied meanwhile.
 pub(crate) fn play(case: &Case, folder: &Path) -> String {
-    let engine = Engine::new(&Ceilings::default()).unwrap();
+    // The compiler is the ordinary binary beside this one.
+    let compiler = std::env::current_exe().unwrap().with_file_name("keyhole");
+    let engine = Engine::with_loader(&Ceilings::default(), Loader::new(compiler)).unwrap();
     let grants = Grants { limits: case.limits(), ..Grants::local() };
     let bytes = zoo::component(case.name).unwrap();
     let strategy = match Strategy::load(&engine, case.name, Path::new(case.name), &bytes, grants) {
