@@ -12,7 +12,10 @@ use wit_parser::Resolve;
 use crate::guests::Guests;
 
 /// The families: package, folder, where its strategies' files lie.
-const FAMILIES: [(&str, &str, &str); 1] = [("test-guests", "tests/guests", "tests/guests/src/behaviours")];
+const FAMILIES: [(&str, &str, &str); 2] = [
+    ("test-guests", "tests/guests", "tests/guests/src/behaviours"),
+    ("indexed-guests", "tests/guests/indexed", "tests/guests/indexed/src/behaviours"),
+];
 
 /// Where the strategies in the text format lie, one component each.
 const TEXTS: &str = "tests/guests/wat";
