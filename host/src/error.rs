@@ -222,6 +222,12 @@ pub enum Error {
         /// What differs.
         why: String,
     },
+    /// What a refresh says of its tables cannot be.
+    #[error("the strategy's refresh is refused: {why}")]
+    ScratchRefused {
+        /// What it said.
+        why: String,
+    },
     /// Scratch has reached its quota.
     #[error("scratch has reached its quota of {quota} bytes")]
     ScratchFull {
@@ -290,6 +296,11 @@ impl Error {
         Self::During { what: what.into(), source: Box::new(self) }
     }
 
+    /// Shorthand for [`Error::BadLog`].
+    pub fn bad_log(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Self::BadLog { path: path.as_ref().to_owned(), what: what.into() }
+    }
+
     /// Shorthand for [`Error::BadRequest`].
     pub fn bad_request(what: impl Into<String>) -> Self {
         Self::BadRequest { what: what.into() }
@@ -321,6 +332,7 @@ impl Error {
             Self::Unproven { faults, .. } => faults.first().map_or("digest-mismatch", |fault| fault.code),
             Self::BadPolicy { .. } => "bad-policy",
             Self::ScratchUnfit { .. } => "scratch-unfit",
+            Self::ScratchRefused { .. } => "scratch-refused",
             Self::ScratchFull { .. } => "scratch-full",
             Self::NoSuchStrategy { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
@@ -382,6 +394,7 @@ impl Error {
                 | Self::Refused { .. }
                 | Self::NotGranted { .. }
                 | Self::Unproven { .. }
+                | Self::ScratchRefused { .. }
                 | Self::ScratchFull { .. }
         )
     }

@@ -244,7 +244,7 @@ impl Limits {
     #[must_use]
     pub fn for_refresh(&self) -> Self {
         Self {
-            guest_time: Duration::from_secs(30),
+            guest_time: Duration::from_secs(5),
             fuel: 1_000_000_000_000,
             wall_time: Duration::from_mins(5),
             log_lock: Duration::from_mins(5),

@@ -29,8 +29,9 @@ enum Reached {
     Cancelled = 6,
 }
 
-/// Looks between two measurements of the disk: about 60 ms.
-const LOOKS_A_MEASUREMENT: u64 = 4096;
+/// Time between two measurements of the disk. Not steps: a step that writes a long row to a temporary file
+/// takes thousands of times as long as others.
+const MEASURED_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether the files that a refresh writes have outgrown their quota.
 type DiskFull = Box<dyn Fn() -> bool + Send + Sync>;
@@ -46,6 +47,7 @@ pub struct Budget {
     cancelled: AtomicBool,
     reached: AtomicU8,
     disk_full: OnceLock<DiskFull>,
+    measure_at: AtomicU64,
     door: Mutex<Door>,
 }
 
@@ -78,6 +80,7 @@ impl Default for Budget {
             reached: AtomicU8::new(0),
             disk_full: OnceLock::new(),
             door: Mutex::default(),
+            measure_at: AtomicU64::new(0),
         }
     }
 }
@@ -186,9 +189,7 @@ impl Budget {
         let steps = self.steps.fetch_add(u64::from(STEPS_A_LOOK), Relaxed);
         let reached = if steps >= self.step_limit.load(Relaxed) {
             Reached::Steps
-        } else if steps / u64::from(STEPS_A_LOOK) % LOOKS_A_MEASUREMENT == LOOKS_A_MEASUREMENT - 1
-            && self.disk_full.get().is_some_and(|full| full())
-        {
+        } else if self.is_disk_full() {
             Reached::Disk
         } else {
             self.overdue()
@@ -221,6 +222,16 @@ impl Budget {
             _ => return None,
         };
         Some(Error::Budget { limit, allowed })
+    }
+
+    /// Whether the disk is measured again, and has been outgrown.
+    fn is_disk_full(&self) -> bool {
+        let Some(full) = self.disk_full.get() else { return false };
+        if self.after(Duration::ZERO) < self.measure_at.load(Relaxed) {
+            return false;
+        }
+        self.measure_at.store(self.after(MEASURED_EVERY), Relaxed);
+        full()
     }
 
     fn overdue(&self) -> Reached {

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::log::{connection, marks};
 
+/// What is wrong with a link in a log's folder: whoever puts one there decides what is read.
+pub const SYMBOLIC_LINK: &str = "it is a symbolic link: name the folder that holds the file itself";
+
 /// Which file a path leads to: another one after a rename over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -57,9 +60,12 @@ impl Log {
             marks: marks::Shared::default(),
         };
         for path in [&log.database, &log.payloads] {
-            let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
+            let metadata = std::fs::symlink_metadata(path).map_err(|source| Error::io(path, source))?;
+            if metadata.is_symlink() {
+                return Err(Error::bad_log(path, SYMBOLIC_LINK));
+            }
             if !metadata.is_file() {
-                return Err(Error::BadLog { path: path.clone(), what: "not a regular file".to_owned() });
+                return Err(Error::bad_log(path, "not a regular file"));
             }
         }
         connection::check_schema(&log)?;

@@ -4,11 +4,14 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
 use crate::log::Identity;
+use crate::log::files::SYMBOLIC_LINK;
 
 /// The opened payload file. It is never mapped: a file that is truncated while mapped kills the
 /// process that reads it.
@@ -24,7 +27,13 @@ pub struct PayloadFile {
 impl PayloadFile {
     /// Opens the file for reading.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        // A link that is put there while pages are served would lead anywhere.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::LOOP) => return Err(Error::bad_log(path, SYMBOLIC_LINK)),
+            Err(error) => return Err(Error::io(path, error.into())),
+        };
         let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
         let identity = Identity::from_metadata(&metadata);
         Ok(Self { file, path: path.to_owned(), identity, len: metadata.len() })

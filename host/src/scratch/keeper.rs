@@ -27,6 +27,13 @@ use crate::usage::Usage;
 /// hundreds.
 const MOST_SLICES: u32 = 100_000;
 
+/// Slices in which a refresh may come no further: a first fill builds its tables in a dozen before it covers
+/// anything.
+const STALLED_SLICES: u32 = 256;
+
+/// Reasons kept for which scratch was dropped.
+const DROPS: usize = 16;
+
 /// How often a filling scratch is written to disk.
 const WRITEBACK: Duration = Duration::from_millis(100);
 
@@ -47,6 +54,8 @@ pub(super) struct Keeper {
     pub(super) path: PathBuf,
     /// When it was last looked at for damage and had none.
     pub(super) sound: Mutex<Option<Instant>>,
+    /// Why it was dropped, the first times.
+    pub(super) drops: Mutex<Vec<String>>,
     pub(super) progress: Option<Progress>,
     /// What its refreshes used.
     pub(super) used: Mutex<Used>,
@@ -70,8 +79,10 @@ impl Keeper {
         // One feeder for the check and the feed: it goes on reading the file that was checked, even
         // if another one is renamed over it meanwhile.
         let feeder = Feeder::open(&self.log)?;
-        if self.path.exists() && !self.fits(&feeder)? {
-            self.drop_files()?;
+        if self.path.exists()
+            && let Some(why) = self.misfit(&feeder)?
+        {
+            self.drop_because(why)?;
         }
         if self.path.exists() {
             let session = self.session(&self.path)?;
@@ -79,10 +90,13 @@ impl Keeper {
             return self.feed_and_refresh(session, &feeder, effort).map(drop).or_else(|error| match error {
                 // Whatever made the tables unfit to go on from, filling them anew mends it.
                 Error::GaveUp { .. }
+                | Error::ScratchRefused { .. }
                 | Error::BadLog { .. }
                 | Error::Sqlite(_)
                 | Error::Sql { .. }
-                | Error::Trapped { .. } => self.drop_files().and_then(|()| self.fill(&feeder)),
+                | Error::Trapped { .. } => {
+                    self.drop_because(error.to_string()).and_then(|()| self.fill(&feeder))
+                }
                 other => Err(other),
             });
         }
@@ -132,12 +146,15 @@ impl Keeper {
         Ok(Box::new(session))
     }
 
-    fn fits(&self, feeder: &Feeder) -> Result<bool, Error> {
-        let Ok(session) = self.session(&self.path) else { return Ok(false) };
+    /// Why it does not fit the log; None where it does.
+    fn misfit(&self, feeder: &Feeder) -> Result<Option<String>, Error> {
+        let session = match self.session(&self.path) {
+            Ok(session) => session,
+            Err(error) => return Ok(Some(format!("it cannot be opened: {error}"))),
+        };
         match Coverage::misfit(session.connection(), &self.log, feeder) {
-            Ok(reason) => Ok(reason.is_none()),
-            Err(Error::Sqlite(_)) => Ok(false),
-            Err(error) => Err(error),
+            Err(error @ Error::Sqlite(_)) => Ok(Some(format!("it cannot be read: {error}"))),
+            reason => reason,
         }
     }
 
@@ -150,11 +167,15 @@ impl Keeper {
         }
         let _lock = self.lock()?;
         let feeder = Feeder::open(&self.log)?;
-        if self.fits(&feeder)? && self.is_sound() {
-            *sound = Some(Instant::now());
-            return Ok(false);
-        }
-        self.drop_files()?;
+        let why = match self.misfit(&feeder)? {
+            Some(why) => why,
+            None if self.is_sound() => {
+                *sound = Some(Instant::now());
+                return Ok(false);
+            }
+            None => "it is damaged".to_owned(),
+        };
+        self.drop_because(why)?;
         self.fill(&feeder).map(|()| true)
     }
 
@@ -164,6 +185,14 @@ impl Keeper {
             session.connection().query_row(check, [], |row| row.get::<_, String>(0)).map_err(Error::from)
         };
         self.session(&self.path).and_then(verdict).is_ok_and(|verdict| verdict == "ok")
+    }
+
+    fn drop_because(&self, why: String) -> Result<(), Error> {
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        if drops.len() < DROPS {
+            drops.push(why);
+        }
+        self.drop_files()
     }
 
     fn drop_files(&self) -> Result<(), Error> {
@@ -272,8 +301,10 @@ impl Keeper {
         through: i64,
     ) -> Result<Box<Session>, Error> {
         let quota = self.strategy.grants.scratch_quota;
-        let mut before = i64::MIN;
+        let refused = |why: String| Error::ScratchRefused { why };
+        let (mut before, mut stalled) = (i64::MIN, 0);
         for _ in 0..MOST_SLICES {
+            crate::interrupt::check()?;
             session.begin_refresh(through)?;
             let (outcome, mut returned) = self.slice(session, through);
             if let Some(session) = &mut returned {
@@ -284,14 +315,19 @@ impl Keeper {
             session = returned
                 .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
             if covered < before || covered > through || (done && covered != through) {
-                let what = format!("refresh says that it covers {covered} of {through}, after {before}");
-                return Err(Error::GaveUp { what });
+                return Err(refused(format!(
+                    "it says that it covers {covered} of {through}, after {before}"
+                )));
+            }
+            stalled = if covered > before { 0 } else { stalled + 1 };
+            if stalled > STALLED_SLICES {
+                return Err(refused(format!("it came no further than {covered} in {stalled} slices")));
             }
             before = covered;
             // SQLite may have rolled everything back after an error that the strategy passed over.
             if session.connection().is_autocommit() {
-                let lost = Error::GaveUp { what: "it went on after its transaction was lost".to_owned() };
-                return Err(session.refused.take().unwrap_or(lost));
+                let lost = || refused("it went on after its transaction was lost".to_owned());
+                return Err(session.refused.take().unwrap_or_else(lost));
             }
             if done {
                 coverage.store(session.connection(), &self.log, feeder)?;
@@ -304,7 +340,7 @@ impl Keeper {
                 return Ok(session);
             }
         }
-        Err(Error::Budget { limit: "slices", allowed: u64::from(MOST_SLICES) })
+        Err(refused(format!("it was not done after {MOST_SLICES} slices")))
     }
 
     /// Adds a slice's ledger to the sum, with the plans of statements that are new there.

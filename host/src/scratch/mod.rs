@@ -48,6 +48,7 @@ impl Scratch {
             path: folder.join("scratch.db"),
             folder,
             sound: Mutex::new(None),
+            drops: Mutex::new(Vec::new()),
             progress,
             used: Mutex::new(Used::default()),
             usage: Mutex::new(Usage::default()),
@@ -89,6 +90,11 @@ impl Scratch {
     /// log, would explain. True if it was that, and is filled anew.
     pub fn mend(&self) -> Result<bool, Error> {
         self.keeper.mend()
+    }
+
+    /// Why its tables were dropped and filled anew, each time in order, at most the first sixteen.
+    pub fn drops(&self) -> Vec<String> {
+        self.keeper.drops.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
