@@ -80,6 +80,11 @@ pub enum Verb {
     Decisions(DecisionsArgs),
     /// Make the contract's data set.
     Seed(SeedArgs),
+    /// Trip every limit on this machine: play hostile strategies and show what stopped each.
+    Selftest(SelftestArgs),
+    /// Plays attacks, for `selftest`.
+    #[command(hide = true)]
+    PlayAttacks,
     /// Appends to a copy of a log, for `verify`.
     #[command(hide = true)]
     AppendToCopy,
@@ -326,6 +331,14 @@ pub struct TrialArgs {
     /// Where its scratch lies.
     #[arg(long, value_name = "DIR")]
     pub scratch: PathBuf,
+}
+
+/// Options of `selftest`.
+#[derive(Args, Debug)]
+pub struct SelftestArgs {
+    /// One attack on each limit only.
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// A time: Unix seconds, or RFC 3339.

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod progress;
 pub mod recorded;
 pub mod seed;
+pub mod selftest;
 pub mod verify;
 pub mod version;
 
@@ -58,6 +59,8 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
         Verb::Policy(verb) => policy::run(common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
+        Verb::Selftest(args) => selftest::run(&common, &args),
+        Verb::PlayAttacks => selftest::play(&common),
         Verb::AppendToCopy => append::run(&common),
         Verb::CompileComponent(orders) => child::run(&orders),
     }

@@ -4,16 +4,20 @@
 //! Every request is meant for the log of [`ROWS`] rows that the contract's generator makes.
 
 mod audited;
+mod behaviour;
 mod handles;
 mod imports;
 mod memory;
 mod others;
 mod returns;
+mod scratch;
 mod sql;
+mod sums;
 mod time;
 
 use crate::limits::Limits;
 use crate::page::{Filter, PageRequest, Position};
+use crate::policy::Grants;
 use crate::strategy::Instances;
 
 /// How many rows of the contract's data set the requests of the table are meant for.
@@ -54,6 +58,19 @@ pub enum Seen {
     Compared,
     /// The page is right and nothing is counted.
     Harmless,
+}
+
+/// What happens to log or scratch after the first request, before the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing.
+    Nothing,
+    /// An event arrives, and scratch is refreshed.
+    LogGrows,
+    /// The tables that the strategy made for another log are put in the place of its own.
+    ScratchOfAnotherLog,
+    /// Scratch is overwritten, all but its first page.
+    ScratchDamaged,
 }
 
 /// The request that brings an attack about.
@@ -110,6 +127,10 @@ pub struct Case {
     pub instances: Instances,
     /// Changes the default limits, where another one would strike first.
     pub limits: Option<fn(&mut Limits)>,
+    /// Changes the local grants.
+    pub grants: Option<fn(&mut Grants)>,
+    /// What happens between the first request and the second.
+    pub between: Between,
     /// Where it is seen.
     pub seen: Seen,
     /// What is observed ([`Error::observed`](crate::error::Error::observed)): one of these for
@@ -133,6 +154,8 @@ impl Case {
             times: 1,
             instances: Instances::Fresh,
             limits: None,
+            grants: None,
+            between: Between::Nothing,
             seen,
             expected,
         }
@@ -151,6 +174,24 @@ impl Case {
         Self { limits: Some(limits), ..self }
     }
 
+    const fn granted(self, grants: fn(&mut Grants)) -> Self {
+        Self { grants: Some(grants), ..self }
+    }
+
+    /// Asks twice, and this happens in between.
+    const fn after(self, between: Between) -> Self {
+        Self { between, times: 2, ..self }
+    }
+
+    /// What it is granted: what local verbs grant, with the case's own changes.
+    pub fn grants(&self) -> Grants {
+        let mut grants = Grants { limits: self.limits(), ..Grants::local() };
+        if let Some(change) = self.grants {
+            change(&mut grants);
+        }
+        grants
+    }
+
     /// The default limits, with the case's own change.
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
@@ -159,6 +200,11 @@ impl Case {
         }
         limits
     }
+}
+
+/// A request for the newest events.
+pub fn newest(page_size: u32) -> PageRequest {
+    Ask { page_size, ..Ask::NEWEST }.request()
 }
 
 /// All rows, group by group.
@@ -171,10 +217,13 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         handles::CASES,
         sql::CASES,
         imports::CASES,
+        sums::CASES,
+        scratch::CASES,
+        behaviour::CASES,
         others::CASES,
     ]
-        .into_iter()
-        .flatten()
+    .into_iter()
+    .flatten()
 }
 
 /// The row of the strategy `name`.

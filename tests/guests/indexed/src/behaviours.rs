@@ -37,6 +37,7 @@ behaviours! {
     "scratch-goes-back" scratch_goes_back,
     "scratch-holds-log" scratch_holds_log,
     "scratch-hostile-schema" scratch_hostile_schema,
+    "scratch-leaves-transaction" scratch_leaves_transaction,
     "scratch-lies-later" scratch_lies_later,
     "scratch-reads-log-in-refresh" scratch_reads_log_in_refresh,
     "scratch-rewrites" scratch_rewrites,

@@ -11,11 +11,11 @@ pub(crate) fn refresh(_through: i64) -> Result<Progress, Error> {
         "DROP TABLE scratch.keyhole_witness",
         "CREATE TABLE scratch.Keyhole_more (a)",
         "CREATE INDEX scratch.i ON keyhole_witness (id)",
-        "DELETE FROM scratch.keyhole_coverage",
         "INSERT INTO feed.events (id) VALUES (1)",
         "UPDATE feed.events SET created_at = 0",
         "DELETE FROM feed.events",
         "DROP TABLE feed.events",
         "UPDATE scratch.keyhole_coverage SET last = last + 1000",
+        "DELETE FROM scratch.keyhole_coverage",
     ]))
 }

@@ -1,0 +1,86 @@
+//! Attacks by and on a strategy's own tables, and strategies whose behaviour depends on what it must not
+//! depend on: each is observed as the table of cases says.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use keyhole::engine::Engine;
+use keyhole::limits::Ceilings;
+use keyhole::selftest::cases::{self, Group};
+use keyhole::selftest::run::{Outcome, run};
+use keyhole::selftest::stage::Stage;
+use tempfile::TempDir;
+
+/// A test for each strategy of the two groups, and the list of them.
+macro_rules! each {
+    ($($test:ident $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                assert_observed($name);
+            }
+        )*
+
+        #[test]
+        fn every_case_of_these_groups_has_its_test() {
+            let mut tested = vec![$($name),*];
+            let of_group = |case: &&cases::Case| matches!(case.group, Group::Scratch | Group::Behaviour);
+            let mut listed: Vec<&str> = cases::all().filter(of_group).map(|case| case.name).collect();
+            tested.sort_unstable();
+            listed.sort_unstable();
+            assert_eq!(tested, listed);
+        }
+    };
+}
+
+each! {
+    asks_for_more_than_it_uses "asks-for-more-than-it-uses",
+    counts_calls "counts-calls",
+    crash_then_answer "crash-then-answer",
+    detects_audit "detects-audit",
+    honest_index "honest-index",
+    non_deterministic "non-deterministic",
+    reads_everything "reads-everything",
+    remembers_requests "remembers-requests",
+    scratch_claims_more "scratch-claims-more",
+    scratch_corrupted "scratch-corrupted",
+    scratch_counts_refreshes "scratch-counts-refreshes",
+    scratch_endless_refresh "scratch-endless-refresh",
+    scratch_fill_disk "scratch-fill-disk",
+    scratch_from_other_log "scratch-from-other-log",
+    scratch_goes_back "scratch-goes-back",
+    scratch_holds_log "scratch-holds-log",
+    scratch_hostile_schema "scratch-hostile-schema",
+    scratch_leaves_transaction "scratch-leaves-transaction",
+    scratch_lies_later "scratch-lies-later",
+    scratch_reads_log_in_refresh "scratch-reads-log-in-refresh",
+    scratch_rewrites "scratch-rewrites",
+    scratch_shadows_log "scratch-shadows-log",
+    scratch_temporary_files "scratch-temporary-files",
+    scratch_trigger "scratch-trigger",
+    scratch_writes_host_tables "scratch-writes-host-tables",
+    slow_when_deep "slow-when-deep",
+    slow_when_large "slow-when-large",
+    spin_in_refresh "spin-in-refresh",
+    wakes_at_high_water "wakes-at-high-water",
+    write_log_in_refresh "write-log-in-refresh",
+    write_scratch_in_page "write-scratch-in-page",
+}
+
+/// One stage and one engine for all: as in a host, the attacks share them.
+fn play(name: &str) -> Outcome {
+    static STAGE: OnceLock<(TempDir, Stage, Engine)> = OnceLock::new();
+    let (_, stage, engine) = STAGE.get_or_init(|| {
+        let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let stage = Stage::make(folder.path()).unwrap();
+        (folder, stage, Engine::new(&Ceilings::default()).unwrap())
+    });
+    run(engine, stage, cases::find(name).unwrap()).unwrap()
+}
+
+fn assert_observed(name: &str) {
+    let outcome = play(name);
+    let case = cases::find(name).unwrap();
+    println!("{name}: {outcome:?}");
+    assert!(outcome.as_expected, "{name}: expected {:?}, found {outcome:?}", case.expected);
+}
