@@ -7,8 +7,8 @@ use crate::bindings::keyhole::strategy::types::Value;
 
 pub(crate) use crate::index::page;
 
-/// As much as one host call carries.
-const PIECE: usize = 900 << 10;
+/// Nearly as much as one value may have.
+const PIECE: usize = 48 << 10;
 
 /// Refusals that it passes over before it gives in.
 const STUBBORN: u32 = 100;

@@ -11,6 +11,6 @@ pub(crate) use crate::index::page;
 pub(crate) fn refresh(through: i64) -> Result<Progress, Error> {
     scratch::execute("CREATE TABLE IF NOT EXISTS scratch.filler (piece BLOB NOT NULL)", &[])?;
     scratch::execute("DELETE FROM scratch.filler", &[])?;
-    scratch::execute("INSERT INTO scratch.filler VALUES (?)", &[Value::Blob(vec![7; 512 << 10])])?;
+    scratch::execute("INSERT INTO scratch.filler VALUES (?)", &[Value::Blob(vec![7; 48 << 10])])?;
     Ok(Progress { covered: through, done: false })
 }

@@ -9,7 +9,7 @@ pub(crate) use crate::index::page;
 
 pub(crate) fn refresh(_through: i64) -> Result<Progress, Error> {
     scratch::execute("CREATE TABLE IF NOT EXISTS scratch.few (n INTEGER PRIMARY KEY, piece BLOB)", &[])?;
-    scratch::execute("INSERT INTO scratch.few (piece) VALUES (?)", &[Value::Blob(vec![7; 256 << 10])])?;
+    scratch::execute("INSERT INTO scratch.few (piece) VALUES (?)", &[Value::Blob(vec![7; 48 << 10])])?;
     for _ in 0..8 {
         scratch::execute("INSERT INTO scratch.few (piece) SELECT NULL FROM scratch.few", &[])?;
     }
