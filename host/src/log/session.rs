@@ -231,8 +231,11 @@ impl Session {
         if !self.connection.is_autocommit() {
             return Ok(());
         }
-        Err(match self.author {
-            Author::Refresh => Error::ScratchFull { quota: self.quota },
+        Err(match (self.author, &self.refused) {
+            (Author::Refresh, Some(Error::ScratchFull { quota })) => Error::ScratchFull { quota: *quota },
+            (Author::Refresh, _) => {
+                Error::ScratchRefused { why: "it went on after its transaction was lost".to_owned() }
+            }
             _ => Error::Budget { limit: "sql_memory", allowed: heap::PAGE_BYTES },
         })
     }

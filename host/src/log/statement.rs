@@ -256,17 +256,6 @@ impl Session {
         Ok(())
     }
 
-    /// A slice that has lost its transaction, to a full disk or by OR ROLLBACK, must not go on without one.
-    fn check_transaction(&self) -> Result<(), Error> {
-        if self.author != Author::Refresh || !self.connection.is_autocommit() {
-            return Ok(());
-        }
-        Err(match &self.refused {
-            Some(Error::ScratchFull { quota }) => Error::ScratchFull { quota: *quota },
-            _ => Error::ScratchRefused { why: "it went on after its transaction was lost".to_owned() },
-        })
-    }
-
     fn record(&mut self, sql: &str, measured: &Measured) {
         match self.ledger.statement(sql) {
             Some(entry) => {

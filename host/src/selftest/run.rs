@@ -201,7 +201,7 @@ impl Play<'_> {
 
     fn reference(&self) -> Worker {
         let grants = crate::policy::Grants {
-            limits: crate::limits::Limits::for_offset_paging(),
+            limits: crate::limits::Limits::default().for_offset_paging(),
             ..crate::policy::Grants::local()
         };
         let native = Strategy::native_baseline("native-baseline", BASELINE, grants);
