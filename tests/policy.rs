@@ -82,7 +82,8 @@ impl Desk {
         format!(
             "version = 1\n[strategy.fast]\nfile = \"fast.wasm\"\ndigest = \"sha256:{}\"\n\
              interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\n\
-             columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]\n{lines}",
+             columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]\n\
+             functions = [\"count\", \"max\", \"min\", \"row_number\", \"sum\"]\n{lines}",
             digest(&self.component)
         )
     }
@@ -248,7 +249,7 @@ fn a_new_version_keeps_the_old_grants_and_is_refused_if_it_needs_more() {
         .map(|line| match line.split(" = ").next() {
             Some("interfaces") => "interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]",
             Some("columns") => "columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]",
-            Some("functions") => "functions = [\"count\", \"max\", \"min\", \"coalesce\", \"sum\"]",
+            Some("functions") => "functions = [\"count\", \"max\", \"min\", \"row_number\", \"sum\"]",
             _ => line,
         })
         .map(|line| format!("{line}\n"))

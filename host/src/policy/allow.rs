@@ -110,7 +110,7 @@ pub struct Approval<'a> {
 
 /// The least stanza that grants what was used, ready to be put at a policy's end.
 pub fn stanza(name: &str, file: &Path, digest: &str, used: &Used, approval: &Approval<'_>) -> String {
-    let mut text = String::from("# What it used at most in one request:");
+    let mut text = String::from("# What it used at most in one request, or one slice of a refresh:");
     for (limit, number) in &used.most {
         text += &format!(" {limit} {number},");
     }

@@ -39,8 +39,10 @@ impl Scratch {
         progress: Option<Progress>,
     ) -> Arc<Self> {
         let short = |digest: &str| digest.chars().take(16).collect::<String>();
-        let folder =
-            cache.join("scratch").join(format!("{}-{}", short(&strategy.digest), short(&log.place_digest())));
+        // Fewer columns, another scratch: what was fed before they were taken away would still be read.
+        let holder =
+            crate::sha256(format!("{} {}", strategy.digest, strategy.grants.columns.join(" ")).as_bytes());
+        let folder = cache.join("scratch").join(format!("{}-{}", short(&holder), short(&log.place_digest())));
         let keeper = Keeper {
             engine: engine.clone(),
             strategy: Arc::clone(strategy),
