@@ -157,7 +157,7 @@ fn refuse_denied(strategy: &Arc<Strategy>, ledger: &crate::ledger::Ledger) -> Re
         return Ok(());
     }
     reasons.dedup();
-    let denials = ledger.denials().map(|(rule, object)| (rule, object));
+    let denials = ledger.denials();
     let lines = lines::for_denials(&strategy.name, &strategy.grants, denials).unwrap_or_default();
     Err(Error::NotGranted { path: PathBuf::from(&strategy.name), reasons, lines })
 }

@@ -110,13 +110,10 @@ impl Answer<'_> {
 /// The error, with the lines of a policy that would have granted everything that the request was denied.
 fn granting(worker: &Worker, error: Error) -> Error {
     let strategy = worker.strategy();
-    let lines = worker.ledger().filter(|_| error.blames_strategy()).and_then(|ledger| {
-        lines::for_denials(
-            &strategy.name,
-            &strategy.grants,
-            ledger.denials().map(|(rule, object)| (rule, object)),
-        )
-    });
+    let lines = worker
+        .ledger()
+        .filter(|_| error.blames_strategy())
+        .and_then(|ledger| lines::for_denials(&strategy.name, &strategy.grants, ledger.denials()));
     match lines {
         Some(lines) => Error::Ungranted { lines, source: Box::new(error) },
         None => error,

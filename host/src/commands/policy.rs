@@ -53,14 +53,14 @@ fn make(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
 fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
     let path = file.or_else(|| common.policy.clone()).ok_or_else(which)?;
     let mut wrong: Vec<String> = Vec::new();
-    let mut fine: Vec<String> = Vec::new();
+    let mut sound_parts: Vec<String> = Vec::new();
     match Policy::load(Some(&path)) {
         Err(Error::BadPolicy { problems, .. }) => {
             wrong.extend(problems.iter().map(ToString::to_string));
         }
         Err(error) => return Err(error),
         Ok(policy) => {
-            fine.push(format!(
+            sound_parts.push(format!(
                 "{} is valid: sha256:{}, {} strategies, {} keys",
                 path.display(),
                 policy.digest.as_deref().unwrap_or_default(),
@@ -69,7 +69,7 @@ fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
             ));
             for stanza in policy.stanzas.values().filter(|stanza| stanza.file.is_some()) {
                 match Registry::new(&policy).find(&stanza.name) {
-                    Ok(found) => fine.push(format!(
+                    Ok(found) => sound_parts.push(format!(
                         "strategy.{}: {} is what it means, and imports no more than is granted",
                         stanza.name,
                         found.origin.display()
@@ -91,9 +91,9 @@ fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
     let mut output = Output::open(common)?;
     if common.json {
         let sound = wrong.is_empty();
-        output.json(&serde_json::json!({ "policy": path.display().to_string(), "sound": sound, "problems": wrong, "fine": fine }))?;
+        output.json(&serde_json::json!({ "policy": path.display().to_string(), "sound": sound, "problems": wrong, "sound_parts": sound_parts }))?;
     } else {
-        for line in fine.iter().chain(&wrong) {
+        for line in sound_parts.iter().chain(&wrong) {
             output.line(line)?;
         }
     }

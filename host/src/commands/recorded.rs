@@ -81,7 +81,9 @@ impl Setup {
         decision.digest = match &outcome {
             Ok(strategy) => Some(sha256(&strategy.digest)),
             // What cannot be read has none.
-            Err(_) => registry.bytes(name).ok().flatten().map(|bytes| sha256(&crate::hex(&Sha256::digest(bytes)))),
+            Err(_) => {
+                registry.bytes(name).ok().flatten().map(|bytes| sha256(&crate::hex(&Sha256::digest(bytes))))
+            }
         };
         if self.recorded.is_new(&decision) {
             self.record_or_warn(&decision);

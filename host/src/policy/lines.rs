@@ -117,7 +117,7 @@ pub fn check_imports(stanza: &Stanza, path: &Path, bytes: &[u8]) -> Result<(), E
 pub fn for_denials<'a>(
     name: &str,
     grants: &Grants,
-    denials: impl Iterator<Item = (&'a str, &'a str)>,
+    denials: impl Iterator<Item = (&'static str, &'a str)>,
 ) -> Option<String> {
     if crate::policy::parse::check_name(name).is_err() || BUILT_IN.contains(&name) {
         return None;
@@ -160,17 +160,17 @@ pub fn for_denials<'a>(
 pub fn of_refresh(error: Error, name: &str, grants: &Grants) -> Error {
     let text = error.to_string();
     let denial = match innermost(&error) {
-        Error::Denied { rule, object } => Some(((*rule).to_owned(), object.clone())),
+        Error::Denied { rule, object } => Some((*rule, object.clone())),
         Error::Sql { .. } | Error::GaveUp { .. } => {
             let column =
                 text.split("no such column: ").nth(1).and_then(|rest| rest.split_whitespace().next());
             let column = column
                 .and_then(|column| column.split(|c: char| !c.is_alphanumeric() && c != '_').next_back());
-            column.map(|column| ("read".to_owned(), format!("log.audit_events.{column}")))
+            column.map(|column| ("read", format!("log.audit_events.{column}")))
         }
         _ => None,
     };
-    let denials = denial.iter().map(|(rule, object)| (rule.as_str(), object.as_str()));
+    let denials = denial.iter().map(|(rule, object)| (*rule, object.as_str()));
     match for_denials(name, grants, denials) {
         Some(lines) => Error::Ungranted { lines, source: Box::new(error) },
         None => error,

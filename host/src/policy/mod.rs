@@ -1,6 +1,12 @@
 //! The operator's policy: ceilings of the engine, limits of a request, and what each strategy is
 //! granted. Deny by default; what is wrong with a policy is said all at once.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "lines of a policy are put together a few times a run, and read best as what they become"
+)]
+
 pub mod allow;
 pub mod docs;
 pub mod file;
@@ -255,13 +261,11 @@ impl Policy {
             let names = grants::BUILT_IN.iter().copied().chain(self.stanzas.keys().map(String::as_str));
             problems.push(Problem {
                 place: self.said.place(key).cloned().unwrap_or(Place::File),
-                what: match self.stanzas.contains_key(name) {
-                    true => format!("{key}: [strategy.{name}] names no file, so it cannot be found by name"),
-                    false => format!(
-                        "{key}: there is no strategy {}: {}",
-                        problem::shown(name),
-                        problem::nearest(name, names)
-                    ),
+                what: if self.stanzas.contains_key(name) {
+                    format!("{key}: [strategy.{name}] names no file, so it cannot be found by name")
+                } else {
+                    let near = problem::nearest(name, names);
+                    format!("{key}: there is no strategy {}: {near}", problem::shown(name))
                 },
             });
         }

@@ -48,7 +48,7 @@ pub fn text() -> String {
         text += &about_key(key, "#   ");
         let default = if key.default.is_empty() { "…" } else { key.default };
         text += &match key.form {
-            Form::Table(inner) if inner == "limits" => format!("# {} = {{ }}\n", key.name),
+            Form::Table("limits") => format!("# {} = {{ }}\n", key.name),
             Form::Table(inner) => format!("# {} = {}\n", key.name, inline(inner)),
             _ => format!("# {} = {default}\n", key.name),
         };
