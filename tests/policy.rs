@@ -105,6 +105,11 @@ fn what_is_allowed_may_run_by_name_and_by_path_with_what_it_used_and_no_more() {
     assert!(text.contains("columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]"), "{text}");
     assert!(!text.contains("upper") && !text.contains("resource_type"), "only what it used: {text}");
 
+    let recorded = stdout(&desk.run(&["--json", "decisions", "show"]));
+    for words in ["\"grant\"", "Ada", "faster", &digest(&desk.component), &digest(&desk.policy())] {
+        assert!(recorded.contains(words), "{words} is not recorded: {recorded}");
+    }
+
     let checked = desk.run(&["policy", "check"]);
     assert_eq!(code(&checked), 0, "{}{}", stdout(&checked), stderr(&checked));
     let by_name = desk.run(&["page", "fast", "--page", "3"]);

@@ -8,6 +8,7 @@ use crate::cli::AllowArgs;
 use crate::commands::progress::Bar;
 use crate::commands::{Setup, policy};
 use crate::contract::{dataset, streams};
+use crate::decisions::{Decision, Event};
 use crate::error::Error;
 use crate::page::Pager;
 use crate::policy::allow::{self, Approval, Used};
@@ -54,6 +55,16 @@ pub fn run(setup: &Setup, args: &AllowArgs) -> Result<u8, Error> {
     let written = args.yes || agreed(&path)?;
     if written {
         write(&path, &before, &after)?;
+        let decision = Decision {
+            digest: Some(format!("sha256:{digest}")),
+            policy: Some(crate::sha256(after.as_bytes())),
+            by: Some(args.by.clone()),
+            ..Decision::new(Event::Grant, args.name.as_str(), args.reason.as_str())
+        };
+        setup
+            .decisions()
+            .record(&decision)
+            .map_err(|error| error.during("the policy is written, but the grant is not recorded"))?;
     }
     if setup.common.json {
         output.json(&serde_json::json!({
