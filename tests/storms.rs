@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use keyhole::engine::Engine;
-use keyhole::limits::{Ceilings, Limits};
+use keyhole::limits::Limits;
 use keyhole::log::Log;
 use keyhole::page::{PageRequest, Pager, parse};
 use keyhole::policy::{Grants, KEY_COLUMNS};
@@ -67,7 +67,7 @@ fn mixed() {
 fn crash_then_answer() {
     storm(&["crash-then-answer"]);
     let (place, data) = a_log();
-    let (engine, log) = (Engine::new(&Ceilings::default()).unwrap(), Log::open(&data).unwrap());
+    let (engine, log) = (crate::support::engine(), Log::open(&data).unwrap());
     let mut worker = hostile(&engine, &log, "crash-then-answer");
     let mut reference = reference(&engine, &log);
     for page in 1..=200 {
@@ -99,7 +99,7 @@ struct Seen {
 
 fn storm(names: &[&'static str]) {
     let (place, data) = a_log();
-    let (engine, log) = (Engine::new(&Ceilings::default()).unwrap(), Log::open(&data).unwrap());
+    let (engine, log) = (crate::support::engine(), Log::open(&data).unwrap());
     let keyset = keyset(&engine);
     let scratch = Scratch::new(&engine, &keyset, &log, &place.path("cache"), None);
     scratch.ensure_filled().unwrap();

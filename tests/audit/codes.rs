@@ -38,7 +38,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("refresh-fails", "scratch-goes-back", "honest-index"),
     ("over-guest-time", "spin-in-page", "honest"),
     ("over-sql-budget", "cross-join", "honest"),
-    ("over-budget", "grow-until-refused", "honest"),
+    ("over-budget", "handle-flood", "honest"),
     ("near-limit", "nearly-all-memory", "honest"),
     ("steps-grow-with-depth", "baseline", "keyset"),
     ("steps-grow-with-log", "slow-when-large", "keyset"),

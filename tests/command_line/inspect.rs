@@ -38,7 +38,7 @@ fn a_file_that_is_no_component_is_unfit_for_a_reason() {
     let core = b"\0asm\x01\0\0\0";
     for (name, bytes, reason) in [
         ("core.wasm", &core[..], "a core module, not a component"),
-        ("text.wasm", b"(component)", "not WebAssembly in binary form"),
+        ("text.wasm", b"(component)", "WebAssembly in text form"),
         ("empty.wasm", b"", "the file is empty"),
         ("truncated.wasm", &whole[..whole.len() / 2], "unexpected end"),
         ("one-byte.wasm", &whole[..1], "not WebAssembly"),

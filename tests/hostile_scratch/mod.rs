@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
 use keyhole::selftest::cases::{self, Group};
 use keyhole::selftest::run::{Outcome, run};
 use keyhole::selftest::stage::Stage;
@@ -73,7 +72,7 @@ fn play(name: &str) -> Outcome {
     let (_, stage, engine) = STAGE.get_or_init(|| {
         let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
         let stage = Stage::make(folder.path()).unwrap();
-        (folder, stage, Engine::new(&Ceilings::default()).unwrap())
+        (folder, stage, crate::support::engine())
     });
     run(engine, stage, cases::find(name).unwrap()).unwrap()
 }

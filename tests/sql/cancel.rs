@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use keyhole::engine::Engine;
 use keyhole::error::Error;
-use keyhole::limits::{Ceilings, Limits};
+use keyhole::limits::Limits;
 use keyhole::page::{Pager, parse};
 use keyhole::policy::Grants;
 use keyhole::strategy::{Instances, Strategy, Worker};
@@ -73,7 +72,7 @@ fn a_statement_of_a_page_or_a_refresh_ends_when_it_is_cancelled() {
 #[test]
 fn a_strategy_that_spins_in_its_own_code_ends_when_it_is_cancelled() {
     let stage = Stage::new(false);
-    let engine = Engine::new(&Ceilings::default()).unwrap();
+    let engine = crate::support::engine();
     let grants = Grants { limits: endless(), ..Grants::local() };
     let path = guest("spin-in-page");
     let bytes = std::fs::read(&path).unwrap();

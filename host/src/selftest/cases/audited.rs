@@ -5,7 +5,7 @@ use super::{Ask, Case, Group, Seen};
 const OF_AN_ACTION: Ask = Ask { action: Some("LOGIN"), ..Ask::NEWEST };
 
 const fn harmless(name: &'static str, what: &'static str) -> Case {
-    Case::new(Group::Behaviour, name, what, Seen::Harmless, &[])
+    Case::new(Group::Other, name, what, Seen::Harmless, &[])
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -15,13 +15,7 @@ pub(super) const CASES: &[Case] = &[
     harmless("burns-when-deep", "Burns fuel by the depth of the page."),
     harmless("burns-when-large", "Burns fuel by the size of the log."),
     harmless("nearly-all-memory", "Asks for nearly all the memory that it may have."),
-    Case::new(
-        Group::Behaviour,
-        "gives-up",
-        "Gives up with an error of its own.",
-        Seen::Refused,
-        &["gave-up"],
-    )
-    .asking(OF_AN_ACTION),
-    Case::new(Group::Behaviour, "broken-sql", "Sends what is no SQL.", Seen::Refused, &["sql"]),
+    Case::new(Group::Other, "gives-up", "Gives up with an error of its own.", Seen::Refused, &["gave-up"])
+        .asking(OF_AN_ACTION),
+    Case::new(Group::Other, "broken-sql", "Sends what is no SQL.", Seen::Refused, &["sql"]),
 ];

@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         &["sql-denied (function)", "sql-budget (value_bytes)"],
     ),
     denied("zeroblob", "Megabytes out of a number.", &["sql-denied (function)"]),
-    refused("like-bomb", "Comparisons that take long for one step.", ANY_BUDGET),
+    refused("like-bomb", "Comparisons that take long for one step.", &["sql-budget (value_bytes)"]),
     refused("expression-bomb", "Texts that take long to be parsed.", &["sql"]),
     refused(
         "flattening-bomb",
