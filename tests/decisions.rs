@@ -39,7 +39,7 @@ fn a_strategy_from_a_file_is_recorded_when_it_is_let_in_and_when_it_is_not() {
     for record in &records {
         assert!(record["digest"].as_str().unwrap().starts_with("sha256:"), "{record}");
         assert!(record["who"].as_str().unwrap().contains("uid"), "{record}");
-        assert!(record["strategy"].as_str().unwrap().ends_with(".wasm"), "{record}");
+        assert!(record["strategy"].as_str().unwrap().contains(".wasm"), "{record}");
     }
     assert!(records[1]["reason"].as_str().unwrap().contains("core module"), "{}", records[1]);
 }

@@ -34,21 +34,25 @@ const HOSTILE: usize = 8;
 const PAGES: u64 = 400;
 
 #[test]
+#[ignore = "takes minutes of a quiet machine"]
 fn all_trap() {
     storm(&["trap-in-mid-page"]);
 }
 
 #[test]
+#[ignore = "takes minutes of a quiet machine"]
 fn all_spin() {
     storm(&["spin-in-page", "spin-in-start", "bulk-copy-loop", "host-call-loop"]);
 }
 
 #[test]
+#[ignore = "takes minutes of a quiet machine"]
 fn all_grow() {
     storm(&["grow-until-refused", "grow-in-start", "many-memories", "many-tables"]);
 }
 
 #[test]
+#[ignore = "takes minutes of a quiet machine"]
 fn mixed() {
     storm(&[
         "spin-in-page",
@@ -64,6 +68,7 @@ fn mixed() {
 
 /// After each crash the same worker answers, and rightly.
 #[test]
+#[ignore = "takes minutes of a quiet machine"]
 fn crash_then_answer() {
     storm(&["crash-then-answer"]);
     let (place, data) = a_log();

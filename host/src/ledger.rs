@@ -167,18 +167,17 @@ impl Ledger {
     /// earlier request makes room, so that no strategy can fill the ledger once and hide in it.
     pub fn statement(&mut self, sql: &str) -> Option<&mut StatementUse> {
         let known = self.statements.iter().position(|statement| statement.sql == sql);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let entry = StatementUse { sql: sql.to_owned(), ..StatementUse::default() };
-                if self.statements.len() < TEXTS {
-                    self.statements.push(entry);
-                    self.statements.len() - 1
-                } else {
-                    let at = self.statements.iter().position(|statement| statement.runs == 0)?;
-                    *self.statements.get_mut(at)? = entry;
-                    at
-                }
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let entry = StatementUse { sql: sql.to_owned(), ..StatementUse::default() };
+            if self.statements.len() < TEXTS {
+                self.statements.push(entry);
+                self.statements.len() - 1
+            } else {
+                let at = self.statements.iter().position(|statement| statement.runs == 0)?;
+                *self.statements.get_mut(at)? = entry;
+                at
             }
         };
         self.statements.get_mut(at)

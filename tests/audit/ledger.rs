@@ -16,8 +16,11 @@ fn a_strategy_that_the_program_carries_is_right_and_deterministic() {
             assert_eq!(determinism[circumstance], true, "{strategy}: {determinism}");
         }
         assert!(audit["cost"].as_array().unwrap().iter().all(|cost| cost["fuel"].as_u64() > Some(0)));
-        let statement = &audit["used"]["statements"][0];
-        assert!(statement["runs"].as_u64() > Some(0) && !statement["plan"].as_array().unwrap().is_empty());
+        let statements = audit["used"]["statements"].as_array().unwrap();
+        let planned = |statement: &serde_json::Value| {
+            statement["runs"].as_u64() > Some(0) && !statement["plan"].as_array().unwrap().is_empty()
+        };
+        assert!(statements.iter().any(planned), "{strategy}");
         assert!(!audit["used"]["columns"].as_array().unwrap().is_empty(), "{strategy}");
     }
 }

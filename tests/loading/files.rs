@@ -108,7 +108,7 @@ fn a_file_that_is_written_to_while_it_is_read_is_refused_or_whole() {
             match read(&path) {
                 Ok(bytes) => assert!([1000, 400_000].contains(&bytes.len())),
                 Err(Error::Refused { reasons, .. }) => {
-                    assert!(reasons[0].contains("changed while it was read"))
+                    assert!(reasons[0].contains("changed while it was read"));
                 }
                 Err(error) => panic!("{error}"),
             }

@@ -69,9 +69,10 @@ fn run(session: &mut Session, text: &Text) -> String {
         return ended;
     }
     session.begin_refresh(0).unwrap();
-    let ended = match text.session.starts_with("refresh-query") {
-        true => ending(&session.query(&text.sql, &params)),
-        false => ending(&session.execute(&text.sql, &params)),
+    let ended = if text.session.starts_with("refresh-query") {
+        ending(&session.query(&text.sql, &params))
+    } else {
+        ending(&session.execute(&text.sql, &params))
     };
     // The texts do not build on each other.
     session.finish();

@@ -79,7 +79,7 @@ pub(super) fn interface(import: &str) -> Option<&str> {
     Some(name.split('@').next().unwrap_or(name))
 }
 
-fn each<'a>(usage: &'a Usage, list: fn(&StatementUse) -> &Vec<String>) -> impl Iterator<Item = &'a String> {
+fn each(usage: &Usage, list: fn(&StatementUse) -> &Vec<String>) -> impl Iterator<Item = &String> {
     usage.statements.iter().flat_map(list)
 }
 

@@ -30,7 +30,7 @@ pub(super) fn compare(old: &Audit, new: &Audit, changes: &mut Changes) -> Answer
         (true, true) if !failing => return Answers::Same,
         (true, true) => {}
         (false, true) => {
-            add(Kind::Differs, format!("equals the reference, which the old one did not: {}", first(before)))
+            add(Kind::Differs, format!("equals the reference, which the old one did not: {}", first(before)));
         }
         (_, false) => {
             add(Kind::Differs, format!("does not equal the reference: {}", first(after)));

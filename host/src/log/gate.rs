@@ -342,8 +342,9 @@ fn denied_action(action: &AuthAction<'_>) -> (&'static str, String) {
         AuthAction::Pragma { pragma_name, .. } => named("pragma", pragma_name),
         AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => named("transaction", "statement"),
         AuthAction::Recursive => named("recursive", "WITH RECURSIVE"),
-        AuthAction::AlterTable { table_name, .. } => named("schema", table_name),
-        AuthAction::Analyze { table_name } => named("schema", table_name),
+        AuthAction::AlterTable { table_name, .. } | AuthAction::Analyze { table_name } => {
+            named("schema", table_name)
+        }
         AuthAction::Reindex { index_name } => named("schema", index_name),
         AuthAction::CreateTempIndex { index_name: name, .. }
         | AuthAction::DropTempIndex { index_name: name, .. }

@@ -135,6 +135,7 @@ impl Reader for Memory {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is mapped over values")]
 fn integer(value: Value) -> Option<i64> {
     match value {
         Value::Integer(integer) => Some(integer),

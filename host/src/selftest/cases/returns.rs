@@ -38,5 +38,6 @@ pub(super) const CASES: &[Case] = &[
     compared("early-end", "The page ends in the middle.", &["lie:early-end"]).asking(ONE),
     compared("next-page-instead", "The page behind the one that was asked for.", &["lie:next-page-instead"])
         .asking(ONE),
-    compared("stale-page", "The page as it was a hundred events ago.", &["lie:stale-page"]).asking(ONE),
+    compared("stale-page", "The page as it was a hundred events ago.", &["lie:stale-page"])
+        .asking(Ask { page: 1_500, ..ONE }),
 ];
