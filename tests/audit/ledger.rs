@@ -21,7 +21,9 @@ fn a_strategy_that_the_program_carries_is_right_and_deterministic() {
             statement["runs"].as_u64() > Some(0) && !statement["plan"].as_array().unwrap().is_empty()
         };
         assert!(statements.iter().any(planned), "{strategy}");
-        assert!(!audit["used"]["columns"].as_array().unwrap().is_empty(), "{strategy}");
+        // The keyset strategy's pages read its own tables alone where nothing is uncovered.
+        let columns = audit["used"]["columns"].as_array().unwrap();
+        assert!(strategy == "keyset" || !columns.is_empty(), "{strategy}");
     }
 }
 
