@@ -118,12 +118,12 @@ pub fn on(guard: Guard) -> bool {
     let off = OFF.get_or_init(|| {
         let named = std::env::var("KEYHOLE_GUARDS_OFF").unwrap_or_default();
         let off = named.split(',').filter(|name| !name.is_empty());
-        off.fold(0, |mask, name| match GUARDS.iter().find(|(_, known)| *known == name) {
-            Some((guard, _)) => mask | 1 << *guard as u32,
-            None => {
+        off.fold(0, |mask, name| {
+            let Some((guard, _)) = GUARDS.iter().find(|(_, known)| *known == name) else {
                 eprintln!("keyhole: there is no guard named {name}");
                 std::process::exit(2)
-            }
+            };
+            mask | 1 << *guard as u32
         })
     });
     off & (1 << guard as u32) == 0

@@ -113,6 +113,7 @@ fn request(page_size: u32) -> PageRequest {
     PageRequest { filter: EVERYTHING, position: Position::Page(1), page_size, up_to: None }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "each attack hands over what it made")]
 fn said(page: Page) -> String {
     format!("page of {}", page.len())
 }
