@@ -17,6 +17,7 @@ use crate::policy::{Grants, file, identity, lines, parse};
 use crate::registry::Registry;
 use crate::scratch::Scratch;
 use crate::strategy::{Instances, Strategy, Worker};
+use crate::usage::Usage;
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
 pub fn run(setup: &Setup, args: &AllowArgs) -> Result<u8, Error> {
@@ -123,7 +124,7 @@ fn try_out(setup: &Setup, args: &AllowArgs, bytes: &[u8], digest: &str) -> Resul
         .prefix("keyhole-allow-")
         .tempdir()
         .map_err(|source| Error::io(std::env::temp_dir(), source))?;
-    let mut used = Used::default();
+    let mut usage = Usage::default();
     let scratch = if strategy.is_indexed() {
         let bar = Bar::new(&setup.common, format!("filling a scratch of {}", args.name));
         let scratch = Scratch::new(
@@ -134,7 +135,7 @@ fn try_out(setup: &Setup, args: &AllowArgs, bytes: &[u8], digest: &str) -> Resul
             Some(Box::new(move |fed, all| bar.at(fed, all))),
         );
         scratch.ensure_filled().map_err(|error| lines::of_refresh(error, &args.name, &strategy.grants))?;
-        used.merge(&scratch.used());
+        usage.merge(&scratch.usage());
         Some(scratch)
     } else {
         None
@@ -151,11 +152,12 @@ fn try_out(setup: &Setup, args: &AllowArgs, bytes: &[u8], digest: &str) -> Resul
         bar.at(done, all);
         let answered = worker.page(request);
         if let Some(ledger) = worker.ledger() {
-            used.add(ledger);
+            usage.add(ledger, answered.as_ref().map_or(0, |page| page.len() as u64));
             refuse_denied(&strategy, ledger)?;
         }
         answered.map_err(|error| error.during(format!("running {} to see what it uses", args.name)))?;
     }
+    let mut used = Used::of(&usage);
     used.imports(&imports.interfaces, &imports.wasi);
     Ok(used)
 }

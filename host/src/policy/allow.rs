@@ -5,12 +5,12 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item, Value};
 
-use crate::ledger::Ledger;
 use crate::log::gate::{EVENTS, FUNCTIONS};
 use crate::policy::grants::{INTERFACES, SHOWN_COLUMNS, VIRTUAL_TABLES};
 use crate::policy::problem::listed;
 use crate::policy::value::{list, quoted};
 use crate::policy::{Grants, Policy};
+use crate::usage::Usage;
 
 /// What a strategy used while it was run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,50 +30,34 @@ pub struct Used {
 }
 
 impl Used {
-    /// Adds what one request, or one slice of a refresh, did.
-    pub fn add(&mut self, ledger: &Ledger) {
-        for statement in ledger.statements() {
+    /// What a sum of requests, and of slices of refreshes, used.
+    pub fn of(usage: &Usage) -> Self {
+        let mut used = Self::default();
+        for statement in &usage.statements {
             for column in &statement.columns {
                 if let Some((table, column)) = column.rsplit_once('.')
                     && (table == EVENTS || table == "feed.events")
                 {
-                    add_known(&mut self.columns, &SHOWN_COLUMNS, column);
+                    add_known(&mut used.columns, &SHOWN_COLUMNS, column);
                 }
             }
             for function in &statement.functions {
-                add_known(&mut self.functions, FUNCTIONS, function);
+                add_known(&mut used.functions, FUNCTIONS, function);
             }
             let sql = statement.sql.to_ascii_lowercase();
             for module in VIRTUAL_TABLES.iter().filter(|module| sql.contains(**module)) {
-                add_known(&mut self.virtual_tables, &VIRTUAL_TABLES, module);
+                add_known(&mut used.virtual_tables, &VIRTUAL_TABLES, module);
             }
         }
-        for (name, number) in [
-            ("sql_steps", ledger.statements().map(|statement| statement.vm_steps).sum::<u64>()),
-            ("rows", ledger.rows),
-            ("handles", ledger.handles),
-            ("payload_bytes", ledger.payload_bytes),
-            ("memory", ledger.memory),
-        ] {
-            self.used_most(name, number);
-        }
-    }
-
-    /// Adds what another run used.
-    pub fn merge(&mut self, other: &Self) {
-        for (own, more) in [
-            (&mut self.interfaces, &other.interfaces),
-            (&mut self.columns, &other.columns),
-            (&mut self.functions, &other.functions),
-            (&mut self.virtual_tables, &other.virtual_tables),
-            (&mut self.wasi, &other.wasi),
-        ] {
-            let new: Vec<&'static str> = more.iter().copied().filter(|word| !own.contains(word)).collect();
-            own.extend(new);
-        }
-        for (name, number) in &other.most {
-            self.used_most(name, *number);
-        }
+        let most = &usage.most;
+        used.most = vec![
+            ("sql_steps", most.vm_steps),
+            ("rows", most.rows),
+            ("handles", most.handles),
+            ("payload_bytes", most.payload_bytes),
+            ("memory", most.memory),
+        ];
+        used
     }
 
     /// What was used of an interface that a component imports is not counted call by call here: an import
@@ -84,13 +68,6 @@ impl Used {
         // Scratch is fed by id, whatever its statements read.
         if self.interfaces.contains(&"scratch") {
             add_known(&mut self.columns, &SHOWN_COLUMNS, "id");
-        }
-    }
-
-    fn used_most(&mut self, name: &'static str, number: u64) {
-        match self.most.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, most)) => *most = (*most).max(number),
-            None => self.most.push((name, number)),
         }
     }
 }

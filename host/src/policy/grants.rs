@@ -1,6 +1,7 @@
 //! What an operator grants a strategy. Deny by default: what is not named here cannot be reached.
 
 use crate::limits::Limits;
+use crate::linker;
 use crate::log::gate::FUNCTIONS;
 use crate::policy::ScratchLimits;
 use crate::strategy::Instances;
@@ -21,31 +22,18 @@ pub const KEY_COLUMNS: [&str; 4] = ["id", "created_at", "actor_id", "action"];
 /// The modules of virtual tables that can be granted.
 pub const VIRTUAL_TABLES: [&str; 1] = ["fts5"];
 
-/// What grants every WASI interface that can be made inert.
-pub const INERT: &str = "inert";
+pub use crate::linker::INERT;
 
-/// The WASI interfaces that can be made inert, behind the word that grants all of them.
-pub const WASI: [&str; 19] = [
-    INERT,
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stderr",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stderr",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-];
+/// What a policy may name of WASI: [`linker::WASI`](crate::linker::WASI), behind the word that grants all of it.
+pub const WASI: [&str; linker::WASI.len() + 1] = {
+    let mut words = [INERT; linker::WASI.len() + 1];
+    let mut at = 0;
+    while at < linker::WASI.len() {
+        words[at + 1] = linker::WASI[at];
+        at += 1;
+    }
+    words
+};
 
 /// What one strategy may do.
 #[derive(Clone, Debug)]

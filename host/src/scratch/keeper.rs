@@ -16,7 +16,6 @@ use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
-use crate::policy::allow::Used;
 use crate::scratch::fit::{self, Coverage};
 use crate::scratch::{Progress, disk};
 use crate::strategy::instance::Instance;
@@ -57,8 +56,6 @@ pub(super) struct Keeper {
     /// Why it was dropped, the first times.
     pub(super) drops: Mutex<Vec<String>>,
     pub(super) progress: Option<Progress>,
-    /// What its refreshes used.
-    pub(super) used: Mutex<Used>,
     /// What its refreshes did.
     pub(super) usage: Mutex<Usage>,
 }
@@ -308,7 +305,6 @@ impl Keeper {
             session.begin_refresh(through)?;
             let (outcome, mut returned) = self.slice(session, through);
             if let Some(session) = &mut returned {
-                self.used.lock().unwrap_or_else(PoisonError::into_inner).add(&session.ledger);
                 self.keep_usage(session);
             }
             let (covered, done) = outcome?;

@@ -15,7 +15,6 @@ use std::thread::JoinHandle;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::log::Log;
-use crate::policy::allow::Used;
 use crate::strategy::Strategy;
 use crate::usage::Usage;
 use keeper::{Effort, Keeper};
@@ -52,7 +51,6 @@ impl Scratch {
             sound: Mutex::new(None),
             drops: Mutex::new(Vec::new()),
             progress,
-            used: Mutex::new(Used::default()),
             usage: Mutex::new(Usage::default()),
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
@@ -61,11 +59,6 @@ impl Scratch {
     /// The database's path.
     pub fn path(&self) -> &Path {
         &self.keeper.path
-    }
-
-    /// What the refreshes of this value used.
-    pub fn used(&self) -> Used {
-        self.keeper.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the refreshes of this value did so far.

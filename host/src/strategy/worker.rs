@@ -36,7 +36,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker, with instances that live as the strategy's grants say, or else as told. `scratch` must be there for a strategy with an index, filled already.
+    /// Makes a worker, with instances that live as the strategy's grants say, or else as told. `scratch` must
+    /// be there for a strategy with an index, filled already.
     pub fn new(
         engine: &Engine,
         strategy: &Arc<Strategy>,
