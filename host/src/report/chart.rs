@@ -106,10 +106,15 @@ impl Scale {
 }
 
 impl Scale {
-    /// A value of this axis in words.
+    /// A value of what rises: `42.0 µs`.
     pub(super) fn said(&self, value: f64) -> String {
+        format!("{} {}", digits(value), self.label)
+    }
+
+    /// A value of what lies along the axis: `page number 1,000`, `P99`.
+    pub(super) fn at(&self, value: f64) -> String {
         match &self.kind {
-            ScaleKind::Log => format!("{} {}", number(value), self.label),
+            ScaleKind::Log => format!("{} {}", self.label, number(value)),
             ScaleKind::Tail => format!("P{}", number(100.0 * value)),
             ScaleKind::Places(names) => {
                 #[expect(
@@ -183,6 +188,15 @@ fn tail_marks(high: f64) -> (f64, f64, Vec<(f64, String)>) {
         (6.0, "100 %"),
     ];
     (0.0, high.max(1.0), MARKS.map(|(even, words)| (even, words.to_owned())).to_vec())
+}
+
+/// Three digits or so.
+pub(super) fn digits(value: f64) -> String {
+    match value {
+        _ if value >= 99.5 => format!("{value:.0}"),
+        _ if value >= 9.95 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 /// A round number as a tick says it: `0.5`, `20`, `1,000`, `2M`.

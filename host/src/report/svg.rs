@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write};
 
-use super::chart::{Laid, Plot, Series, Stack, Stacks};
+use super::chart::{Laid, Plot, Series, Stack, Stacks, digits};
 use super::html::escape;
 use super::visible;
 
@@ -120,8 +120,8 @@ fn write_series(
             out,
             "<circle class=\"{dot} c{colour}\" cx=\"{across:.1}\" cy=\"{down:.1}\" r=\"4\"><title>{}: {} at {}</title></circle>",
             text(&series.name),
-            text(&format!("{} {}", digits(*value), plot.y.label)),
-            text(&plot.x.said(*at)),
+            text(&plot.y.said(*value)),
+            text(&plot.x.at(*at)),
         )?;
     }
     Ok(())
@@ -187,15 +187,6 @@ fn write_legend<'a>(
 
 fn text(words: &str) -> String {
     escape(&visible(words))
-}
-
-/// Three digits or so.
-fn digits(value: f64) -> String {
-    match value {
-        _ if value >= 99.5 => format!("{value:.0}"),
-        _ if value >= 9.95 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }
 
 fn real(size: f64) -> f64 {

@@ -15,7 +15,7 @@ fn a_plot_says_its_values_where_they_are_pointed_at_and_holds_no_markup_of_other
     let mut out = String::new();
     write_plot(&mut out, &plot(&[(1.0, 20.0), (1_000.0, 25.5)])).unwrap();
     assert!(out.contains("service &lt;time&gt;") && !out.contains("<time>"), "{out}");
-    assert!(out.contains("key\\u{202e}set: 25.5 µs at 1,000 page number"), "{out}");
+    assert!(out.contains("key\\u{202e}set: 25.5 µs at page number 1,000"), "{out}");
     assert_eq!(out.matches("<polyline class=\"line c1\"").count(), 2, "for wide and for narrow: {out}");
     assert_eq!(out.matches("<circle").count(), 4, "{out}");
     assert!(!out.contains("style=") && !out.contains("<script") && !out.contains("NaN"), "{out}");

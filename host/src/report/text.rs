@@ -90,7 +90,7 @@ impl Screen {
     fn ends(&mut self, plot: &Plot) {
         self.hanging(INDENT, "", &Cell::from(plot.title.as_str()));
         let ends = plot.series.iter().map(|series| {
-            let said = |(at, value): &(f64, f64)| format!("{} at {}", plot.y.said(*value), plot.x.said(*at));
+            let said = |(at, value): &(f64, f64)| format!("{} at {}", plot.y.said(*value), plot.x.at(*at));
             let from_to: Vec<String> =
                 series.points.first().into_iter().chain(series.points.last()).map(said).collect();
             Cell::from(format!("{}: {}", series.name, from_to.join(" to ")))
