@@ -20,7 +20,6 @@ SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 # Runs in a copy of the page, whose content policy lets this one script in; the page itself has none.
 PROBE = """
-addEventListener('error', event => { document.title = 'ERROR ' + event.message; });
 addEventListener('load', () => {
   const found = { faults: [], plots: 0, colours: [], height: document.documentElement.scrollHeight };
   const seen = element => element.getClientRects().length > 0;
@@ -55,8 +54,19 @@ addEventListener('load', () => {
     const widths = [...stack.querySelectorAll('rect')].map(rect => rect.getBoundingClientRect().width);
     if (!widths.some(width => width > 0)) fault('an empty bar beside ' + stack.closest('tr').textContent);
   }
-  document.documentElement.setAttribute('data-found', JSON.stringify(found));
+  for (const cell of document.querySelectorAll('td, th'))
+    if (seen(cell) && cell.textContent.trim().length > 3 && cell.getBoundingClientRect().width < 40)
+      fault('"' + cell.textContent + '" is squeezed to ' + cell.getBoundingClientRect().width + ' pixels');
+  parent.postMessage(found, '*');
 });
+"""
+
+# Shows a page in a frame as wide as the screen that is meant: a window of Chromium's is 500 wide at least.
+FRAME = """<!doctype html><meta charset="utf-8"><title>frame</title>
+<style>body { margin: 0 } iframe { border: 0; display: block; width: %dpx; height: %dpx }</style>
+<script>addEventListener('message', said =>
+  document.documentElement.setAttribute('data-found', JSON.stringify(said.data)));</script>
+<iframe src="%s"></iframe>
 """
 
 
@@ -121,17 +131,23 @@ def probed(page):
     return page.replace("</head>", f"<script>{PROBE}</script></head>", 1)
 
 
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main(browser, report, pictures):
     faults = []
     with open(report, encoding="utf-8") as file:
         page = file.read()
     with tempfile.TemporaryDirectory() as folder:
         copy = os.path.join(folder, "probed.html")
-        with open(copy, "w", encoding="utf-8") as file:
-            file.write(probed(page))
+        write(copy, probed(page))
         for width, scheme in SCREENS:
             screen = f"{width} {scheme}"
-            shown, said = chromium(browser, f"file://{copy}", width, scheme, "--dump-dom")
+            frame = os.path.join(folder, "frame.html")
+            write(frame, FRAME % (width, 1200, f"file://{copy}"))
+            shown, said = chromium(browser, f"file://{frame}", width, scheme, "--dump-dom")
             found = re.search(r'data-found="([^"]*)"', shown)
             if not found:
                 faults.append(f"{screen}: the page was not shown to its end: {said}")
@@ -142,7 +158,8 @@ def main(browser, report, pictures):
                 faults.append(f"{screen}: no plot is shown")
             picture = os.path.join(pictures or folder, f"{width}-{scheme}.png")
             height = min(found["height"] + 20, 16000)
-            _, said = chromium(browser, f"file://{os.path.abspath(report)}", width, scheme, f"--screenshot={picture}", height=height)
+            write(frame, FRAME % (width, height, f"file://{os.path.abspath(report)}"))
+            _, said = chromium(browser, f"file://{frame}", width, scheme, f"--screenshot={picture}", height=height)
             faults += [f"{screen}: {line}" for line in said]
             there = pixels(picture)
             for colour in sorted(set(found["colours"])):

@@ -113,3 +113,81 @@ fn the_ledger_tells_what_a_request_did() {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
 }
+
+#[test]
+fn a_benchmark_is_kept_for_other_tools_and_reported_as_a_page() {
+    let place = Place::new();
+    let log = place.small_data(3_000);
+    let (kept, json, page) = (place.path("kept"), place.path("sweep.json"), place.path("page.html"));
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let few = ["--requests", "6", "--warmup", "2", "--rounds", "2", "--quiet"];
+    let sides = ["native-keyset", "keyset", "floor-snapshot", "floor-reads"];
+    let bench = |more: &[&str]| place.run(&log, &[&["bench"][..], &sides, &few, more].concat());
+
+    let ran = bench(&["--mix", "contract,dense-20", "--rate", "2000", "--keep", &text(&kept)]);
+    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+    let said = stdout(&ran);
+    for words in ["open loop, 2000 a second", "keyset ÷ floor-snapshot", "keyset ÷ floor-reads", "95 %"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let kept_result: Value =
+        serde_json::from_slice(&std::fs::read(kept.join("bench.json")).unwrap()).unwrap();
+    assert_eq!(kept_result["mixes"][1]["load"]["rate"], 2000.0);
+    assert_eq!(kept_result["digests"]["keyset"].as_str().unwrap().len(), 64);
+    assert_eq!(kept_result["logs"][0]["rows"], 3000);
+    let phases = kept_result["mixes"][1]["results"][1]["phases_us"].as_object().unwrap();
+    for phase in ["snapshot", "instantiate", "guest", "host_calls", "check", "payloads", "render"] {
+        assert!(phases[phase].as_f64().unwrap() > 0.0, "{phase}: {phases:?}");
+    }
+    assert!(
+        kept.join("dense-20.service.hlog").exists() && kept.join("contract.keyset.latency.hgrm").exists()
+    );
+
+    let sweep = ["--sweep", "depth,filter,workers,concurrency,page-size", "--mix", "dense-20"];
+    let ran = bench(&[&sweep[..], &["--json", "--out", &text(&json)]].concat());
+    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+    let result: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let sweeps: Vec<&str> =
+        result["sweeps"].as_array().unwrap().iter().map(|sweep| sweep["axis"].as_str().unwrap()).collect();
+    assert_eq!(sweeps, ["depth", "filter", "workers", "concurrency", "page-size"]);
+    for mix in result["mixes"].as_array().unwrap() {
+        assert_eq!(mix["non_empty"], 6, "every page of a sweep holds events: {}", mix["mix"]);
+    }
+
+    let ran =
+        place.run(&log, &["report", &text(&json), &text(&kept.join("bench.json")), "--out", &text(&page)]);
+    assert_eq!((code(&ran), stdout(&ran), stderr(&ran)), (0, String::new(), String::new()));
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("sweep: Sweep depth") && html.contains("bench: Mix contract"), "{html}");
+    let ran = place.run(&log, &["report", &text(&page)]);
+    assert_eq!(code(&ran), 2);
+    assert!(stderr(&ran).contains("is not a result of `keyhole bench --json`"), "{}", stderr(&ran));
+}
+
+#[test]
+fn logs_beside_each_other_make_a_sweep_over_their_size() {
+    let place = Place::new();
+    let (small, large) = (place.small_data(1_000), log_with_ties(&place));
+    let args = [
+        "bench",
+        "native-keyset",
+        "keyset",
+        "--mix",
+        "dense-10",
+        "--requests",
+        "6",
+        "--rounds",
+        "2",
+        "--json",
+    ];
+    let beside = ["--beside", large.to_str().unwrap()];
+    let ran = place.run(&small, &[&args[..], &beside].concat());
+    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
+    let result: Value = serde_json::from_str(&stdout(&ran)).unwrap();
+    let step = &result["sweeps"][0]["steps"][1];
+    assert_eq!(
+        (&step["strategy"], &step["of"], &step["to"]),
+        (&"keyset".into(), &"2000 events".into(), &"1000 events".into())
+    );
+    assert_eq!(result["logs"].as_array().unwrap().len(), 2);
+}

@@ -2,7 +2,7 @@
 
 use super::numbers::{figure, percent, whole};
 use super::phases::PHASES;
-use super::plan::Axis;
+use super::plan::{Axis, Kind};
 use super::report::shares;
 use super::result::{BenchResult, MixResult, StrategyResult};
 use super::run::float;
@@ -95,7 +95,14 @@ fn mix_section(mix: &MixResult, colours: &Colours<'_>) -> Section {
     for (title, measure) in curves {
         section = section.with(curve(mix, title, &measure, colours));
     }
-    section.with(phases(mix)).with(figures(mix)).with(ratios(mix))
+    section
+        .with(phases(mix))
+        .with(Block::text(
+            "Of a native strategy, whose calls cross no boundary, host calls are part of guest.",
+        ))
+        .with(phase_times(mix))
+        .with(figures(mix))
+        .with(ratios(mix))
 }
 
 fn rates(mix: &MixResult, colours: &Colours<'_>) -> Block {
@@ -116,7 +123,8 @@ fn rates(mix: &MixResult, colours: &Colours<'_>) -> Block {
     Block::Stacks(Stacks {
         title: format!("{}: requests per second (least and most of a round)", mix.mix),
         parts: Vec::new(),
-        stacks: mix.results.iter().map(stack).collect(),
+        // A floor does a part of the work: beside its bar, those of whole pages vanish.
+        stacks: mix.results.iter().filter(|side| side.kind != Kind::Floor).map(stack).collect(),
         shares: false,
     })
 }
@@ -126,10 +134,11 @@ struct Measure {
 }
 
 fn curve(mix: &MixResult, title: &str, measure: &Measure, colours: &Colours<'_>) -> Block {
-    let series = mix.results.iter().map(|side| Series {
-        name: side.strategy.clone(),
-        colour: colours.get(&side.strategy),
-        points: (measure.of)(side).iter().map(|&[quantile, micros]| (quantile, micros)).collect(),
+    let series = mix.results.iter().map(|side| {
+        // The slowest of n requests tells nothing of what lies above 1 − 1/n: there the curve ends.
+        let end = 1.0 - 0.5 / float(side.count.max(1));
+        let points = (measure.of)(side).iter().map(|&[quantile, micros]| (quantile.min(end), micros));
+        Series { name: side.strategy.clone(), colour: colours.get(&side.strategy), points: points.collect() }
     });
     Block::Plot(Plot {
         title: format!("{}: {title}", mix.mix),
@@ -161,8 +170,18 @@ fn phases(mix: &MixResult) -> Block {
     })
 }
 
+fn phase_times(mix: &MixResult) -> Block {
+    let phases: Vec<String> = PHASES.iter().map(|phase| format!("#{phase}")).collect();
+    let head: Vec<&str> = std::iter::once("µs a page").chain(phases.iter().map(String::as_str)).collect();
+    let row = |side: &StrategyResult| {
+        let times = side.phases_us.to_array().map(figure);
+        std::iter::once(side.strategy.clone()).chain(times).map(Cell::from).collect()
+    };
+    Block::table(&head, mix.results.iter().map(row).collect())
+}
+
 fn figures(mix: &MixResult) -> Block {
-    let mut head = vec![
+    let head = [
         "strategy",
         "instances",
         "#RPS",
@@ -174,10 +193,8 @@ fn figures(mix: &MixResult) -> Block {
         "#client P50",
         "#client P99",
     ];
-    let phases: Vec<String> = PHASES.iter().map(|phase| format!("#{phase}")).collect();
-    head.extend(phases.iter().map(String::as_str));
     let row = |side: &StrategyResult| {
-        let times = [
+        let numbers = [
             side.rps,
             side.p50_us,
             side.p90_us,
@@ -188,8 +205,7 @@ fn figures(mix: &MixResult) -> Block {
             side.latency_p99_us,
         ];
         let names = [side.strategy.clone(), side.instances.clone()];
-        let numbers = times.into_iter().chain(side.phases_us.to_array()).map(figure);
-        names.into_iter().chain(numbers).map(Cell::from).collect()
+        names.into_iter().chain(numbers.map(figure)).map(Cell::from).collect()
     };
     Block::table(&head, mix.results.iter().map(row).collect())
 }

@@ -18,6 +18,7 @@ pub(super) fn whole(number: u64) -> String {
 pub(super) fn figure(number: f64) -> String {
     match number {
         _ if !number.is_finite() => "-".into(),
+        _ if number.abs() < 1e-9 => "0".into(),
         _ if number >= 99.95 => {
             let rounded = format!("{number:.0}");
             rounded.parse().map_or(rounded, whole)
@@ -64,8 +65,8 @@ mod tests {
 
     #[test]
     fn figures_keep_three_digits_at_any_size() {
-        let texts = [12_345.6, 99.96, 84.04, 6.312, 0.85, 0.0123, f64::NAN].map(figure);
-        assert_eq!(texts, ["12,346", "100", "84.0", "6.31", "0.850", "0.0123", "-"]);
+        let texts = [12_345.6, 99.96, 84.04, 6.312, 0.85, 0.0123, 0.0, f64::NAN].map(figure);
+        assert_eq!(texts, ["12,346", "100", "84.0", "6.31", "0.850", "0.0123", "0", "-"]);
     }
 
     #[test]

@@ -90,12 +90,8 @@ pub fn filter(profile: &Profile, census: &Census, seed: u64, count: usize) -> Ve
         (filter, full(events))
     };
     type Draw<'d> = &'d dyn Fn(&mut Random) -> (Filter, u64);
-    let kinds: [(&str, Draw<'_>); 4] = [
-        ("no filter", &none),
-        ("actor", &one_actor),
-        ("action", &one_action),
-        ("actor and action", &of_both),
-    ];
+    let kinds: [(&str, Draw<'_>); 4] =
+        [("no filter", &none), ("actor", &one_actor), ("action", &one_action), ("both", &of_both)];
     let mut points = Vec::new();
     for (place, (label, draw)) in (0_u64..).zip(kinds) {
         let requests = (0..count).map(|_| {

@@ -177,7 +177,7 @@ fn log_marks(low: f64, high: f64) -> (f64, f64, Vec<(f64, String)>) {
 
 /// Ends and ticks of a scale of percentiles.
 fn tail_marks(high: f64) -> (f64, f64, Vec<(f64, String)>) {
-    const MARKS: [(f64, &str); 8] = [
+    const MARKS: [(f64, &str); 7] = [
         (0.0, "0 %"),
         (0.301_03, "50 %"),
         (1.0, "90 %"),
@@ -185,7 +185,6 @@ fn tail_marks(high: f64) -> (f64, f64, Vec<(f64, String)>) {
         (3.0, "99.9 %"),
         (4.0, "99.99 %"),
         (5.0, "99.999 %"),
-        (6.0, "100 %"),
     ];
     (0.0, high.max(1.0), MARKS.map(|(even, words)| (even, words.to_owned())).to_vec())
 }

@@ -11,7 +11,7 @@ use super::visible;
 /// size in both would not be, were one drawing scaled.
 const SIZES: [Size; 2] = [
     Size { class: "on-wide", width: 900.0, height: 380.0, left: 64.0 },
-    Size { class: "on-narrow", width: 350.0, height: 300.0, left: 52.0 },
+    Size { class: "on-narrow", width: 350.0, height: 300.0, left: 64.0 },
 ];
 
 /// Colours of the style sheet.
@@ -21,8 +21,8 @@ const TOP: f64 = 10.0;
 const RIGHT: f64 = 18.0;
 const BOTTOM: f64 = 44.0;
 
-/// The least distance of two words below a plot, and of two beside it.
-const ROOM: f64 = 58.0;
+/// Room for a letter, and for a line.
+const LETTER: f64 = 7.0;
 const LINE: f64 = 15.0;
 
 struct Size {
@@ -62,10 +62,12 @@ impl Size {
                 out,
                 "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"></line>"
             )?;
-            if at - last >= ROOM.min((right - left) / 5.0) {
-                last = at;
+            let half = LETTER * count(words) / 2.0;
+            let centre = at.min(width - half - 1.0);
+            if centre - half >= last {
+                last = centre + half + LETTER;
                 let below = bottom + 16.0;
-                writeln!(out, "<text class=\"x\" x=\"{at:.1}\" y=\"{below}\">{}</text>", text(words))?;
+                writeln!(out, "<text class=\"x\" x=\"{centre:.1}\" y=\"{below}\">{}</text>", text(words))?;
             }
         }
         let mut last = f64::INFINITY;
@@ -86,7 +88,7 @@ impl Size {
         let middle = f64::midpoint(TOP, bottom);
         writeln!(
             out,
-            "<text class=\"axis\" transform=\"translate(13 {middle}) rotate(-90)\">{}</text>",
+            "<text class=\"axis\" transform=\"translate(12 {middle}) rotate(-90)\">{}</text>",
             text(&plot.y.label)
         )?;
         for series in &plot.series {
@@ -187,6 +189,10 @@ fn write_legend<'a>(
 
 fn text(words: &str) -> String {
     escape(&visible(words))
+}
+
+fn count(words: &str) -> f64 {
+    f64::from(u16::try_from(words.chars().count()).unwrap_or(u16::MAX))
 }
 
 fn real(size: f64) -> f64 {
