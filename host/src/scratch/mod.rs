@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod fit;
 mod keeper;
+mod writeback;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
