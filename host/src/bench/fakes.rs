@@ -1,11 +1,17 @@
 //! A clock that only pagers move, and pagers that take a set time: measurements become exact.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::conditions::{Conditions, LogFacts};
+use super::load::Load;
+use super::machine::Machine;
 use super::plan::{Contender, Kind, Mix, Plan};
+use super::result::Context;
+use super::tally::nanos;
 use crate::error::Error;
 use crate::page::{Event, Filter, Page, PageRequest, Pager, Position};
 
@@ -26,6 +32,10 @@ impl FakeClock {
 impl Clock for FakeClock {
     fn now(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::SeqCst))
+    }
+
+    fn wait_until(&self, moment: Duration) {
+        self.0.fetch_max(nanos(moment), Ordering::SeqCst);
     }
 }
 
@@ -53,8 +63,10 @@ where
     F: FnMut(&PageRequest) -> Result<Page, Error> + Clone + Send + 'static,
 {
     let kind = if name.starts_with("native") { Kind::Native } else { Kind::Wasm };
-    let pagers = (0..workers).map(|_| Box::new(FakePager(page.clone())) as Box<dyn Pager>).collect();
-    Contender { strategy: name.into(), kind, instances: "fresh".into(), pagers }
+    let kind = if name.starts_with("floor") { Kind::Floor } else { kind };
+    let crew = (0..workers).map(|_| Box::new(FakePager(page.clone())) as Box<dyn Pager>).collect();
+    let digest = format!("digest of {name}");
+    Contender { strategy: name.into(), kind, instances: "fresh".into(), digest, crews: vec![crew] }
 }
 
 /// One event for an odd page number, none for an even one.
@@ -93,6 +105,41 @@ pub(super) fn request(page: u64) -> PageRequest {
 
 /// One mix named `dense` with pages 1, 2, 3…; 2 rounds, no warm-up.
 pub(super) fn plan(requests: u64, concurrency: usize, workers: usize) -> Plan {
-    let mix = Mix { name: "dense".into(), requests: (1..=requests).map(request).collect() };
-    Plan { mixes: vec![mix], warmup: 0, rounds: 2, concurrency, workers }
+    let mix = Mix {
+        name: "dense".into(),
+        requests: (1..=requests).map(request).collect(),
+        point: None,
+        load: Load { concurrency, workers, rate: None },
+        log: 0,
+    };
+    Plan { mixes: vec![mix], logs: 1, warmup: 0, rounds: 2 }
+}
+
+/// A machine that is none.
+pub(super) fn context() -> Context {
+    Context {
+        machine: Machine {
+            cpu: "CPU".into(),
+            arch: "x86_64".into(),
+            cores: 2,
+            memory_bytes: 1_024,
+            kernel: "linux 6".into(),
+        },
+        conditions: Conditions {
+            started: "2026-01-02T03:04:05Z".into(),
+            load_before: Some(0.25),
+            load_after: Some(1.5),
+            page_cache: "as it was found".into(),
+        },
+        versions: BTreeMap::from([("keyhole".into(), "0.1.0".into())]),
+        program: Some("abc".into()),
+        logs: vec![LogFacts {
+            name: "data".into(),
+            rows: 100,
+            high_water: 100,
+            database_bytes: 4_096,
+            payload_bytes: 600,
+        }],
+        seed: 1_337,
+    }
 }

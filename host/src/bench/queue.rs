@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) struct Ticket {
     /// Its place in the slice, from 0.
     pub(super) index: usize,
-    /// When its client sent it.
+    /// When its client sent it, or meant to.
     pub(super) entered: Duration,
 }
 
@@ -21,6 +21,7 @@ pub(super) struct Ticket {
 pub(super) struct Queue {
     line: Mutex<Line>,
     total: usize,
+    concurrency: usize,
 }
 
 struct Line {
@@ -32,13 +33,13 @@ impl Queue {
     /// A queue through which `total` requests will go, `concurrency` at a time.
     pub(super) fn new(total: usize, concurrency: usize) -> Self {
         let waiting = VecDeque::with_capacity(concurrency.min(total) + 1);
-        Self { line: Mutex::new(Line { waiting, sent: 0 }), total }
+        Self { line: Mutex::new(Line { waiting, sent: 0 }), total, concurrency }
     }
 
     /// Every client sends its first request.
-    pub(super) fn open(&self, concurrency: usize, now: Duration) {
+    pub(super) fn open(&self, now: Duration) {
         let mut line = self.line();
-        for _ in 0..concurrency {
+        for _ in 0..self.concurrency {
             line.send(self.total, now);
         }
     }
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn as_many_wait_as_there_are_more_requests_in_flight_than_workers() {
         let queue = Queue::new(10, 4);
-        queue.open(4, AT(0));
+        queue.open(AT(0));
         assert_eq!(queue.line().waiting.len(), 4);
         let (mut left, mut right) = (queue.take(), queue.take());
         for now in 1..=6 {
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn requests_leave_in_the_order_of_entry_with_their_stamp() {
         let queue = Queue::new(3, 2);
-        queue.open(2, AT(5));
+        queue.open(AT(5));
         assert_eq!(queue.take(), Some(Ticket { index: 0, entered: AT(5) }));
         assert_eq!(queue.answered(AT(7)), Some(Ticket { index: 1, entered: AT(5) }));
         assert_eq!(queue.answered(AT(8)), Some(Ticket { index: 2, entered: AT(7) }));
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn no_more_requests_enter_than_there_are() {
         let queue = Queue::new(2, 8);
-        queue.open(8, AT(0));
+        queue.open(AT(0));
         assert!(queue.take().is_some() && queue.take().is_some());
         assert_eq!(queue.take(), None);
     }

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::interval;
 use super::plan::Kind;
 use super::run::{Outcome, Round, float};
+use super::tally::nanos;
 
 /// One contender's figures divided by another's on the same requests: of ÷ to.
 ///
 /// Percentiles are of service time. The figures by round show how far a ratio can be trusted:
-/// `low`, `high` and `median` are of the ratios that the rounds gave one by one.
+/// `low`, `high` and `median` are of the ratios that the rounds gave one by one, and `95` is the interval
+/// of 95 % confidence for the ratio of the rounds' means (see `interval.rs`); none where
+/// there was one round only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Whose figures are divided.
@@ -35,6 +39,12 @@ pub struct Ratio {
     pub p50_median: f64,
     /// Largest ratio of medians in a round.
     pub p50_high: f64,
+    /// Interval for the requests per second.
+    pub rps_95: Option<[f64; 2]>,
+    /// Interval for the medians.
+    pub p50_95: Option<[f64; 2]>,
+    /// Interval for the 99th percentiles.
+    pub p99_95: Option<[f64; 2]>,
 }
 
 /// Whether `native` names the plain Rust twin of the sandboxed strategy `wasm`: `native-keyset` is
@@ -44,29 +54,42 @@ pub(super) fn is_twin(wasm: &str, native: &str) -> bool {
 }
 
 /// Every other contender against the reference (`baseline`, or the first one without it), then
-/// every sandboxed one against its native twin.
+/// every sandboxed one against its native twin, then every strategy against the floors.
 pub(super) fn ratios(outcomes: &[Outcome]) -> Vec<Ratio> {
+    let real = |outcome: &&Outcome| outcome.kind != Kind::Floor;
     let baseline = outcomes.iter().find(|outcome| outcome.strategy == "baseline");
-    let Some(reference) = baseline.or(outcomes.first()) else { return Vec::new() };
+    let first = outcomes.iter().find(real);
+    let Some(reference) = baseline.or(first).or(outcomes.first()) else { return Vec::new() };
     let others = outcomes.iter().filter(|of| of.strategy != reference.strategy);
-    let mut ratios: Vec<Ratio> = others.map(|of| ratio(of, reference)).collect();
+    let mut ratios: Vec<Ratio> = others.map(|of| between(of, reference)).collect();
 
     for wasm in outcomes.iter().filter(|outcome| outcome.kind == Kind::Wasm) {
         let twin = outcomes.iter().find(|other| is_twin(&wasm.strategy, &other.strategy));
         let native = twin.filter(|twin| twin.kind == Kind::Native);
         let new = native.filter(|native| native.strategy != reference.strategy);
-        ratios.extend(new.map(|native| ratio(wasm, native)));
+        ratios.extend(new.map(|native| between(wasm, native)));
+    }
+    for floor in outcomes.iter().filter(|outcome| outcome.kind == Kind::Floor) {
+        ratios.extend(outcomes.iter().filter(real).map(|of| between(of, floor)));
     }
     ratios
 }
 
-fn ratio(of: &Outcome, to: &Outcome) -> Ratio {
+/// One outcome's figures divided by another's, round by round as they were interleaved.
+pub(super) fn between(of: &Outcome, to: &Outcome) -> Ratio {
     let service = |quantile| {
         let at = |side: &Outcome| float(side.tally.service.value_at_quantile(quantile).max(1));
         at(of) / at(to)
     };
-    let [rps_low, rps_median, rps_high] = spread(of, to, Round::rps);
-    let [p50_low, p50_median, p50_high] = spread(of, to, |round| float(round.p50.max(1)));
+    let pairs = |figure: fn(&Round) -> f64| -> Vec<(f64, f64)> {
+        of.rounds.iter().zip(&to.rounds).map(|(of, to)| (figure(of), figure(to))).collect()
+    };
+    let [rps_low, rps_median, rps_high] = spread(&pairs(Round::rps));
+    let p50 = pairs(|round| float(round.p50.max(1)));
+    let [p50_low, p50_median, p50_high] = spread(&p50);
+    // Of times, whose sum is the run's, and not of rates, whose mean means nothing.
+    let time = |round: &Round| float(nanos(round.wall).max(1)) / float(round.requests.max(1) as u64);
+    let times: Vec<_> = pairs(time).into_iter().map(|(of, to)| (to, of)).collect();
     Ratio {
         of: of.strategy.clone(),
         to: to.strategy.clone(),
@@ -80,13 +103,15 @@ fn ratio(of: &Outcome, to: &Outcome) -> Ratio {
         p50_low,
         p50_median,
         p50_high,
+        rps_95: interval(&times),
+        p50_95: interval(&p50),
+        p99_95: interval(&pairs(|round| float(round.p99.max(1)))),
     }
 }
 
 /// Smallest, median and largest ratio over the rounds; 1 where there are none.
-fn spread(of: &Outcome, to: &Outcome, figure: impl Fn(&Round) -> f64) -> [f64; 3] {
-    let mut by_round: Vec<f64> =
-        of.rounds.iter().zip(&to.rounds).map(|(of, to)| figure(of) / figure(to)).collect();
+fn spread(rounds: &[(f64, f64)]) -> [f64; 3] {
+    let mut by_round: Vec<f64> = rounds.iter().map(|(of, to)| of / to).collect();
     by_round.sort_by(f64::total_cmp);
     let half = by_round.len() / 2;
     match by_round.as_slice() {
@@ -105,19 +130,30 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bench::tally::Tally;
+    use crate::bench::phases::Phases;
+    use crate::bench::tally::{Counts, Tally};
 
     /// One request a round, each taking as long as is said.
-    fn outcome(strategy: &str, nanos: &[u64]) -> Outcome {
+    pub(super) fn outcome(strategy: &str, nanos: &[u64]) -> Outcome {
         let mut tally = Tally::new().unwrap();
         let round = |&p50: &u64| {
             tally.record(Duration::ZERO, Duration::ZERO, Duration::from_nanos(p50));
-            Round { requests: 1, wall: Duration::from_nanos(p50), p50 }
+            let wall = Duration::from_nanos(p50);
+            Round {
+                requests: 1,
+                started: Duration::ZERO,
+                wall,
+                p50,
+                p99: p50,
+                service: Counts::default(),
+                latency: Counts::default(),
+                phases: Phases::default(),
+            }
         };
         let rounds = nanos.iter().map(round).collect();
         let kind = if strategy.starts_with("native") { Kind::Native } else { Kind::Wasm };
-        let instances = "fresh".into();
-        Outcome { strategy: strategy.into(), kind, instances, concurrency: 1, tally, rounds }
+        let kind = if strategy.starts_with("floor") { Kind::Floor } else { kind };
+        Outcome { strategy: strategy.into(), kind, instances: "fresh".into(), tally, rounds }
     }
 
     fn pairs(strategies: &[&str]) -> Vec<String> {
@@ -146,7 +182,22 @@ mod tests {
         assert_eq!(pairs(&["native-keyset", "keyset"]), ["keyset/native-keyset"]);
         assert_eq!(pairs(&["other.wasm", "keyset"]), ["keyset/other.wasm"]);
         assert!(pairs(&["keyset"]).is_empty());
+        assert!(pairs(&["floor-reads"]).is_empty());
         assert!(pairs(&[]).is_empty());
+    }
+
+    #[test]
+    fn every_strategy_is_set_against_the_floors_and_no_floor_is_the_reference_of_a_strategy() {
+        assert_eq!(
+            pairs(&["floor-reads", "keyset", "native-keyset"]),
+            [
+                "floor-reads/keyset",
+                "native-keyset/keyset",
+                "keyset/native-keyset",
+                "keyset/floor-reads",
+                "native-keyset/floor-reads"
+            ]
+        );
     }
 
     #[test]
@@ -158,6 +209,9 @@ mod tests {
         assert_eq!((ratio.p50_low, ratio.p50_median, ratio.p50_high), (0.125, 0.25, 0.5));
         assert_eq!((ratio.p50, ratio.p99), (0.125, 0.5));
         assert!((ratio.rps - 200.0 / 60.0).abs() < 1e-9);
+
+        let [low, high] = ratio.p50_95.unwrap();
+        assert!(low <= 60.0 / 200.0 && 60.0 / 200.0 <= high && low >= 0.125 && high <= 0.5);
 
         let even = [outcome("baseline", &[80, 80]), outcome("keyset", &[10, 20])];
         assert_eq!(ratios(&even)[0].rps_median, 6.0);

@@ -6,6 +6,7 @@ use super::numbers::{figure, percent, whole};
 use super::ratio::Ratio;
 use super::result::{BenchResult, MixResult, Settings, StrategyResult};
 use super::run::float;
+use super::sweep::SweepResult;
 use super::verdict;
 
 /// One rule below the header: reads alike in a terminal, a log, and a code block of a README.
@@ -20,9 +21,13 @@ pub fn render(result: &BenchResult) -> String {
             blocks.push(ratios(&mix.ratios));
         }
     }
+    for sweep in &result.sweeps {
+        blocks.push(format!("{}: each point against the first\n{}", sweep.sweep, steps(sweep)));
+    }
     blocks.push(
         "Times in µs. P50 to average are of service time; client is what a client sees, time in \
-         queue included.\nRatios are of ÷ to; by round: smallest, median and largest of the rounds."
+         queue included.\nRatios are of ÷ to; by round: smallest, median and largest of the rounds; 95 %: \
+         where the ratio of the rounds' means lies."
             .into(),
     );
     for (title, lines) in [
@@ -56,13 +61,12 @@ fn place(result: &BenchResult) -> String {
 fn heading(mix: &MixResult, settings: &Settings) -> String {
     let requests = mix.requests as u64;
     format!(
-        "{}: {} requests, {} of them with events ({}); {} in flight on {} workers, {} rounds",
+        "{}: {} requests, {} of them with events ({}); {}, {} rounds",
         mix.mix,
         whole(requests),
         whole(mix.non_empty),
         percent(float(mix.non_empty), float(requests)),
-        settings.concurrency,
-        settings.workers,
+        mix.load.words(),
         settings.rounds.min(mix.requests),
     )
 }
@@ -91,20 +95,41 @@ fn figures(results: &[StrategyResult]) -> String {
 }
 
 fn ratios(ratios: &[Ratio]) -> String {
-    let head = ["of ÷ to", "RPS", "by round", "P50", "by round", "P95", "P99"];
-    let spread = |figures: [f64; 3]| figures.map(figure).join(" / ");
+    let head = ["of ÷ to", "RPS", "by round", "95 %", "P50", "by round", "95 %", "P95", "P99"];
     let rows = ratios.iter().map(|ratio| {
-        vec![
-            format!("{} ÷ {}", ratio.of, ratio.to),
-            figure(ratio.rps),
-            spread([ratio.rps_low, ratio.rps_median, ratio.rps_high]),
-            figure(ratio.p50),
-            spread([ratio.p50_low, ratio.p50_median, ratio.p50_high]),
-            figure(ratio.p95),
-            figure(ratio.p99),
-        ]
+        let names = vec![format!("{} ÷ {}", ratio.of, ratio.to)];
+        [names, shares(ratio)].concat()
     });
     table(&head, 1, rows)
+}
+
+fn steps(sweep: &SweepResult) -> String {
+    let head = ["strategy", "of ÷ to", "RPS", "by round", "95 %", "P50", "by round", "95 %", "P95", "P99"];
+    let rows = sweep.steps.iter().map(|step| {
+        let names = vec![step.strategy.clone(), format!("{} ÷ {}", step.ratio.of, step.ratio.to)];
+        [names, shares(&step.ratio)].concat()
+    });
+    table(&head, 2, rows)
+}
+
+/// A ratio's figures from requests per second to the 99th percentile.
+pub(super) fn shares(ratio: &Ratio) -> Vec<String> {
+    let spread = |figures: [f64; 3]| figures.map(figure).join(" / ");
+    vec![
+        figure(ratio.rps),
+        spread([ratio.rps_low, ratio.rps_median, ratio.rps_high]),
+        within(ratio.rps_95),
+        figure(ratio.p50),
+        spread([ratio.p50_low, ratio.p50_median, ratio.p50_high]),
+        within(ratio.p50_95),
+        figure(ratio.p95),
+        figure(ratio.p99),
+    ]
+}
+
+/// An interval: `0.21–0.25`.
+pub(super) fn within(interval: Option<[f64; 2]>) -> String {
+    interval.map_or("-".into(), |ends| ends.map(figure).join("–"))
 }
 
 /// The first `names` columns are text, the others numbers.

@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::bench::fakes::context;
+use crate::bench::load::Load;
 use crate::bench::machine::Machine;
-use crate::bench::plan::Kind;
+use crate::bench::phases::PhaseTimes;
+use crate::bench::plan::{Axis, Kind};
+use crate::bench::sweep::Step;
+
+const LOAD: Load = Load { concurrency: 4, workers: 2, rate: None };
 
 fn side(strategy: &str, rps: f64, p50_us: f64) -> StrategyResult {
     let native = strategy.starts_with("native");
@@ -12,7 +18,6 @@ fn side(strategy: &str, rps: f64, p50_us: f64) -> StrategyResult {
         strategy: strategy.into(),
         kind: if native { Kind::Native } else { Kind::Wasm },
         instances: if native { "none".into() } else { "fresh".into() },
-        concurrency: 4,
         count: 1_000,
         rps,
         p50_us,
@@ -26,6 +31,9 @@ fn side(strategy: &str, rps: f64, p50_us: f64) -> StrategyResult {
         queue_p99_us: p50_us,
         rps_rounds: vec![],
         p50_us_rounds: vec![],
+        phases_us: PhaseTimes::default(),
+        curve: vec![],
+        latency_curve: vec![],
     }
 }
 
@@ -43,27 +51,36 @@ fn ratio(of: &str, to: &str, rps: f64, time: f64) -> Ratio {
         p50_low: time * 0.9,
         p50_median: time,
         p50_high: time * 1.1,
+        rps_95: Some([rps * 0.95, rps * 1.05]),
+        p50_95: None,
+        p99_95: None,
     }
 }
 
 fn result(mixes: Vec<MixResult>) -> BenchResult {
     BenchResult {
         mixes,
+        sweeps: vec![],
         machine: Machine {
             cpu: "AMD EPYC".into(),
-            arch: "x86_64".into(),
-            cores: 2,
             memory_bytes: 24 << 30,
             kernel: "linux 6.18".into(),
+            ..context().machine
         },
+        conditions: context().conditions,
         versions: BTreeMap::from([("keyhole".into(), "0.1.0".into()), ("wasmtime".into(), "48.0.8".into())]),
-        settings: Settings { concurrency: 4, workers: 2, rounds: 10, warmup: 100 },
+        digests: BTreeMap::new(),
+        logs: context().logs,
+        settings: Settings { rounds: 10, warmup: 100, seed: 1_337 },
     }
 }
 
 fn contract() -> MixResult {
     MixResult {
         mix: "contract".into(),
+        load: LOAD,
+        point: None,
+        log: 0,
         requests: 1_000,
         non_empty: 61,
         results: vec![
@@ -92,14 +109,14 @@ baseline       fresh         812  2,403  3,605  4,806  9,613    3,004       4,80
 keyset         fresh      68,236   20.0   30.1   40.1   80.2     25.0        40.1         100
 native-keyset  none       81,000   17.0   25.5   34.0   68.0     21.2        34.0        85.0
 
-of ÷ to                     RPS               by round     P50                  by round     P95     P99
---------------------------------------------------------------------------------------------------------
-keyset ÷ baseline          84.0     75.6 / 84.0 / 92.4  0.0161  0.0145 / 0.0161 / 0.0177  0.0161  0.0323
-native-keyset ÷ baseline   99.7      89.7 / 99.7 / 110  0.0143  0.0129 / 0.0143 / 0.0157  0.0143  0.0286
-keyset ÷ native-keyset    0.842  0.758 / 0.842 / 0.926    1.17        1.05 / 1.17 / 1.29    1.17    2.34
+of ÷ to                     RPS               by round         95 %     P50                  by round  95 %     P95     P99
+-----------------------------------------------------------------------------------------------------------------------------
+keyset ÷ baseline          84.0     75.6 / 84.0 / 92.4    79.8–88.2  0.0161  0.0145 / 0.0161 / 0.0177     -  0.0161  0.0323
+native-keyset ÷ baseline   99.7      89.7 / 99.7 / 110     94.7–105  0.0143  0.0129 / 0.0143 / 0.0157     -  0.0143  0.0286
+keyset ÷ native-keyset    0.842  0.758 / 0.842 / 0.926  0.800–0.884    1.17        1.05 / 1.17 / 1.29     -    1.17    2.34
 
 Times in µs. P50 to average are of service time; client is what a client sees, time in queue included.
-Ratios are of ÷ to; by round: smallest, median and largest of the rounds.
+Ratios are of ÷ to; by round: smallest, median and largest of the rounds; 95 %: where the ratio of the rounds' means lies.
 
 What the swap would buy
 - On contract, keyset answers 84 times as many requests per second as baseline (76 to 92 by round); its P99 is 1/31 of baseline's.
@@ -113,9 +130,34 @@ What speaks against it
 }
 
 #[test]
+fn a_sweep_sets_each_point_against_the_first() {
+    let step = |strategy: &str, of: &str, time| Step {
+        strategy: strategy.into(),
+        ratio: ratio(of, "page 1", 1.0, time),
+    };
+    let sweeps = vec![SweepResult {
+        sweep: "depth".into(),
+        axis: Axis::Depth,
+        mixes: vec![],
+        steps: vec![step("keyset", "page 10", 1.01), step("baseline", "page 1000", 40.0)],
+    }];
+    let text = render(&BenchResult { sweeps, ..result(vec![]) });
+    let lines: Vec<&str> = text.lines().skip(3).take(5).collect();
+    assert_eq!(lines[0], "depth: each point against the first");
+    assert!(lines[3].starts_with("keyset    page 10 ÷ page 1    1.00"), "{text}");
+    assert!(
+        lines[4].starts_with("baseline  page 1000 ÷ page 1  1.00") && lines[4].ends_with("80.0"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_measure_in_which_the_newer_side_lost_is_said_in_words() {
     let mix = MixResult {
         mix: "dense".into(),
+        load: LOAD,
+        point: None,
+        log: 0,
         requests: 10,
         non_empty: 10,
         results: vec![side("baseline", 100.0, 10.0), side("keyset", 105.0, 12.0)],

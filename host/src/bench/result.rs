@@ -2,22 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::conditions::{Conditions, LogFacts};
+use super::load::Load;
 use super::machine::Machine;
-use super::plan::{Kind, Plan};
+use super::phases::PhaseTimes;
+use super::plan::{Contender, Kind, Plan, Point};
 use super::ratio::{Ratio, ratios};
 use super::run::{MixRun, Outcome, Round, float};
+use super::sweep::{SweepResult, sweeps};
 
 /// A whole benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchResult {
     /// In the plan's order.
     pub mixes: Vec<MixResult>,
+    /// What changes along each sweep, in the plan's order.
+    pub sweeps: Vec<SweepResult>,
     /// Where it was measured.
     pub machine: Machine,
-    /// What was measured: versions of Keyhole, of its engine and of its database, and digests.
+    /// Under what conditions.
+    pub conditions: Conditions,
+    /// What was measured: versions of Keyhole, of its engine and of its database.
     pub versions: BTreeMap<String, String>,
+    /// SHA-256 of the program and of each strategy.
+    pub digests: BTreeMap<String, String>,
+    /// What was asked.
+    pub logs: Vec<LogFacts>,
     /// How it was measured.
     pub settings: Settings,
 }
@@ -25,14 +38,12 @@ pub struct BenchResult {
 /// How a benchmark was run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Requests in flight.
-    pub concurrency: usize,
-    /// Workers that served them.
-    pub workers: usize,
     /// Slices a mix, at most.
     pub rounds: usize,
     /// Requests answered before each mix, not counted.
     pub warmup: usize,
+    /// What the requests were drawn with.
+    pub seed: u64,
 }
 
 /// One mix.
@@ -40,13 +51,19 @@ pub struct Settings {
 pub struct MixResult {
     /// Its name.
     pub mix: String,
+    /// How its requests came.
+    pub load: Load,
+    /// Where it stands in a sweep.
+    pub point: Option<Point>,
+    /// Which of the logs it asked, from 0.
+    pub log: usize,
     /// How many requests each strategy answered.
     pub requests: usize,
     /// How many of the pages held events.
     pub non_empty: u64,
     /// In the plan's order.
     pub results: Vec<StrategyResult>,
-    /// Against the reference first, then the sandbox against its native twins.
+    /// Against the reference first, then the sandbox against its native twins, then against the floors.
     pub ratios: Vec<Ratio>,
 }
 
@@ -59,8 +76,6 @@ pub struct StrategyResult {
     pub kind: Kind,
     /// `fresh`, `warm:N`, or `none`.
     pub instances: String,
-    /// Requests in flight.
-    pub concurrency: usize,
     /// Requests measured.
     pub count: u64,
     /// Requests per second.
@@ -87,18 +102,41 @@ pub struct StrategyResult {
     pub rps_rounds: Vec<f64>,
     /// Median of each round.
     pub p50_us_rounds: Vec<f64>,
+    /// A page's time in each phase, in microseconds.
+    pub phases_us: PhaseTimes,
+    /// Service time by percentile: the part of the requests, and the microseconds that it stays within.
+    pub curve: Vec<[f64; 2]>,
+    /// The same of what a client sees.
+    pub latency_curve: Vec<[f64; 2]>,
+}
+
+/// What of a result the run does not know.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where it was measured.
+    pub machine: Machine,
+    /// Under what conditions.
+    pub conditions: Conditions,
+    /// See [`BenchResult::versions`].
+    pub versions: BTreeMap<String, String>,
+    /// SHA-256 of the program, where it can be read.
+    pub program: Option<String>,
+    /// The plan's logs.
+    pub logs: Vec<LogFacts>,
+    /// What the requests were drawn with.
+    pub seed: u64,
 }
 
 impl BenchResult {
     /// Sums up what a run measured.
-    pub fn new(plan: &Plan, runs: &[MixRun], machine: Machine, versions: BTreeMap<String, String>) -> Self {
-        let settings = Settings {
-            concurrency: plan.concurrency,
-            workers: plan.workers,
-            rounds: plan.rounds,
-            warmup: plan.warmup,
-        };
-        Self { mixes: runs.iter().map(MixResult::new).collect(), machine, versions, settings }
+    pub fn new(plan: &Plan, contenders: &[Contender], runs: &[MixRun], context: Context) -> Self {
+        let Context { machine, conditions, versions, program, logs, seed } = context;
+        let settings = Settings { rounds: plan.rounds, warmup: plan.warmup, seed };
+        let strategies = contenders.iter().filter(|contender| !contender.digest.is_empty());
+        let digests = strategies.map(|contender| (contender.strategy.clone(), contender.digest.clone()));
+        let digests = digests.chain(program.map(|digest| ("program".to_owned(), digest))).collect();
+        let (mixes, sweeps) = (runs.iter().map(MixResult::new).collect(), sweeps(runs));
+        Self { mixes, sweeps, machine, conditions, versions, digests, logs, settings }
     }
 }
 
@@ -106,6 +144,9 @@ impl MixResult {
     fn new(run: &MixRun) -> Self {
         Self {
             mix: run.mix.clone(),
+            load: run.load,
+            point: run.point.clone(),
+            log: run.log,
             requests: run.requests,
             non_empty: run.non_empty,
             results: run.outcomes.iter().map(StrategyResult::new).collect(),
@@ -123,7 +164,6 @@ impl StrategyResult {
             strategy: outcome.strategy.clone(),
             kind: outcome.kind,
             instances: outcome.instances.clone(),
-            concurrency: outcome.concurrency,
             count: outcome.tally.service.len(),
             rps: outcome.rps(),
             p50_us: service(0.5),
@@ -137,8 +177,23 @@ impl StrategyResult {
             queue_p99_us: queue(0.99),
             rps_rounds: outcome.rounds.iter().map(Round::rps).collect(),
             p50_us_rounds: outcome.rounds.iter().map(|round| micros(round.p50)).collect(),
+            phases_us: outcome.phases(),
+            curve: curve(&outcome.tally.service),
+            latency_curve: curve(&outcome.tally.latency),
         }
     }
+}
+
+/// The percentiles at which a value changes, five to each halving of what is left above.
+fn curve(histogram: &Histogram<u64>) -> Vec<[f64; 2]> {
+    let mut curve: Vec<[f64; 2]> = Vec::new();
+    for at in histogram.iter_quantiles(5) {
+        let point = [at.quantile(), micros(at.value_iterated_to())];
+        if curve.last() != Some(&point) {
+            curve.push(point);
+        }
+    }
+    curve
 }
 
 fn micros(nanos: u64) -> f64 {
@@ -150,7 +205,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::bench::fakes::{FakeClock, contender, plan};
+    use crate::bench::fakes::{FakeClock, contender, context, plan};
     use crate::bench::run::run;
 
     fn measured() -> BenchResult {
@@ -158,35 +213,39 @@ mod tests {
         let plan = plan(4, 2, 1);
         let mut sides = [contender("baseline", &clock, 1, 2_000), contender("keyset", &clock, 1, 500)];
         let runs = run(&plan, &mut sides, &|_, _| (), &clock, &mut |_| Ok(())).unwrap();
-        let machine = Machine {
-            cpu: "CPU".into(),
-            arch: "x86_64".into(),
-            cores: 2,
-            memory_bytes: 1_024,
-            kernel: "linux 6".into(),
-        };
-        let versions = BTreeMap::from([("keyhole".into(), "0.1.0".into())]);
-        BenchResult::new(&plan, &runs, machine, versions)
+        BenchResult::new(&plan, &sides, &runs, context())
     }
 
     #[test]
     fn the_json_has_the_shape_that_readers_rely_on() {
         let expected = concat!(
-            r#"{"mixes":[{"mix":"dense","requests":4,"non_empty":2,"results":["#,
-            r#"{"strategy":"baseline","kind":"wasm","instances":"fresh","concurrency":2,"count":4,"#,
+            r#"{"mixes":[{"mix":"dense","load":{"concurrency":2,"workers":1,"rate":null},"point":null,"log":0,"#,
+            r#""requests":4,"non_empty":2,"results":["#,
+            r#"{"strategy":"baseline","kind":"wasm","instances":"fresh","count":4,"#,
             r#""rps":500000.0,"p50_us":2.0,"p90_us":2.0,"p95_us":2.0,"p99_us":2.0,"avg_us":2.0,"#,
             r#""latency_p50_us":2.0,"latency_p99_us":4.001,"queue_p50_us":0.0,"queue_p99_us":2.0,"#,
-            r#""rps_rounds":[500000.0,500000.0],"p50_us_rounds":[2.0,2.0]},"#,
-            r#"{"strategy":"keyset","kind":"wasm","instances":"fresh","concurrency":2,"count":4,"#,
+            r#""rps_rounds":[500000.0,500000.0],"p50_us_rounds":[2.0,2.0],"#,
+            r#""phases_us":{"queue":1.0,"snapshot":0.0,"instantiate":0.0,"guest":0.0,"host_calls":0.0,"#,
+            r#""check":0.0,"payloads":0.0,"render":0.0,"other":2.0},"#,
+            r#""curve":[[1.0,2.0]],"latency_curve":[[0.5,2.0],[1.0,4.001]]},"#,
+            r#"{"strategy":"keyset","kind":"wasm","instances":"fresh","count":4,"#,
             r#""rps":2000000.0,"p50_us":0.5,"p90_us":0.5,"p95_us":0.5,"p99_us":0.5,"avg_us":0.5,"#,
             r#""latency_p50_us":0.5,"latency_p99_us":1.0,"queue_p50_us":0.0,"queue_p99_us":0.5,"#,
-            r#""rps_rounds":[2000000.0,2000000.0],"p50_us_rounds":[0.5,0.5]}],"#,
+            r#""rps_rounds":[2000000.0,2000000.0],"p50_us_rounds":[0.5,0.5],"#,
+            r#""phases_us":{"queue":0.25,"snapshot":0.0,"instantiate":0.0,"guest":0.0,"host_calls":0.0,"#,
+            r#""check":0.0,"payloads":0.0,"render":0.0,"other":0.5},"#,
+            r#""curve":[[1.0,0.5]],"latency_curve":[[0.5,0.5],[1.0,1.0]]}],"#,
             r#""ratios":[{"of":"keyset","to":"baseline","rps":4.0,"p50":0.25,"p95":0.25,"p99":0.25,"#,
             r#""rps_low":4.0,"rps_median":4.0,"rps_high":4.0,"#,
-            r#""p50_low":0.25,"p50_median":0.25,"p50_high":0.25}]}],"#,
+            r#""p50_low":0.25,"p50_median":0.25,"p50_high":0.25,"#,
+            r#""rps_95":[4.0,4.0],"p50_95":[0.25,0.25],"p99_95":[0.25,0.25]}]}],"sweeps":[],"#,
             r#""machine":{"cpu":"CPU","arch":"x86_64","cores":2,"memory_bytes":1024,"kernel":"linux 6"},"#,
+            r#""conditions":{"started":"2026-01-02T03:04:05Z","load_before":0.25,"load_after":1.5,"#,
+            r#""page_cache":"as it was found"},"#,
             r#""versions":{"keyhole":"0.1.0"},"#,
-            r#""settings":{"concurrency":2,"workers":1,"rounds":2,"warmup":0}}"#,
+            r#""digests":{"baseline":"digest of baseline","keyset":"digest of keyset","program":"abc"},"#,
+            r#""logs":[{"name":"data","rows":100,"high_water":100,"database_bytes":4096,"payload_bytes":600}],"#,
+            r#""settings":{"rounds":2,"warmup":0,"seed":1337}}"#,
         );
         assert_eq!(serde_json::to_string(&measured()).unwrap(), expected);
     }

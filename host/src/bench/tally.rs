@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::phases::Phases;
 use crate::error::Error;
 
 /// Longest time that a histogram tells apart; more is counted as this.
@@ -20,6 +21,8 @@ pub struct Tally {
     pub queue: Histogram<u64>,
     /// Both together: what a client sees.
     pub latency: Histogram<u64>,
+    /// Where their time went.
+    pub phases: Phases,
     /// How many of the pages held events.
     pub non_empty: u64,
 }
@@ -27,7 +30,13 @@ pub struct Tally {
 impl Tally {
     /// A tally of nothing.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { service: empty()?, queue: empty()?, latency: empty()?, non_empty: 0 })
+        Ok(Self {
+            service: empty()?,
+            queue: empty()?,
+            latency: empty()?,
+            phases: Phases::default(),
+            non_empty: 0,
+        })
     }
 
     /// Counts one request that entered, was taken, and was answered at these moments.
@@ -46,6 +55,7 @@ impl Tally {
         ] {
             sum.add(part).map_err(|error| Error::Engine(format!("histogram: {error}")))?;
         }
+        self.phases.add(other.phases);
         self.non_empty += other.non_empty;
         Ok(())
     }
@@ -55,7 +65,28 @@ impl Tally {
         self.service.reset();
         self.queue.reset();
         self.latency.reset();
+        self.phases = Phases::default();
         self.non_empty = 0;
+    }
+}
+
+/// What a histogram holds, without its empty places: a round's few hundred times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(Vec<(u64, u64)>);
+
+impl Counts {
+    /// What that histogram holds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        Self(histogram.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value())).collect())
+    }
+
+    /// A histogram that holds it.
+    pub fn histogram(&self) -> Result<Histogram<u64>, Error> {
+        let mut histogram = empty()?;
+        for &(value, count) in &self.0 {
+            histogram.saturating_record_n(value, count);
+        }
+        Ok(histogram)
     }
 }
 
@@ -104,6 +135,16 @@ mod tests {
         assert_eq!(tally.queue.max(), 30);
         assert_eq!(tally.service.max(), 60);
         assert_eq!(tally.latency.max(), 90);
+    }
+
+    #[test]
+    fn counts_make_the_histogram_that_they_were_taken_from() {
+        let mut tally = Tally::new().unwrap();
+        for time in [0, 1, 999, 1_000, 1_234_567, 1_234_567, u64::from(u32::MAX) * 100] {
+            tally.record(Duration::ZERO, Duration::ZERO, Duration::from_nanos(time));
+        }
+        assert_eq!(Counts::of(&tally.service).histogram().unwrap(), tally.service);
+        assert_eq!(Counts::default().histogram().unwrap().len(), 0);
     }
 
     #[test]

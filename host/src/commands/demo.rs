@@ -51,6 +51,7 @@ pub fn run(setup: &Setup, args: &DemoArgs) -> Result<u8, Error> {
             concurrency: 4,
             rounds: 10,
             seed: dataset::SEED,
+            ..BenchArgs::default()
         },
         &log,
     )?;

@@ -15,6 +15,7 @@ pub mod page;
 pub mod policy;
 pub mod progress;
 pub mod recorded;
+pub mod report;
 pub mod seed;
 pub mod selftest;
 pub mod verify;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
+        Verb::Report(args) => report::run(&common, &args),
         Verb::Policy(verb) => policy::run(common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
         Verb::Selftest(args) => selftest::run(&common, &args),

@@ -8,6 +8,7 @@ mod place;
 pub mod random;
 pub mod seed;
 pub mod streams;
+pub mod sweeps;
 
 pub use random::Random;
 pub use seed::{Seeded, seed};

@@ -101,6 +101,30 @@ impl Feeder {
         }
     }
 
+    /// Hands over actor and action of every event, in order of id, in short ranges.
+    pub fn each_subject(&self, mut each: impl FnMut(i64, &str)) -> Result<(), Error> {
+        let select = format!(
+            "SELECT id, actor_id, action FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) \
+             ORDER BY id LIMIT {RANGE_ROWS}"
+        );
+        let mut after = None::<i64>;
+        loop {
+            crate::interrupt::check()?;
+            let subjects = self.read(|log| {
+                let mut statement = log.prepare_cached(&select)?;
+                let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                rows.collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()
+            })?;
+            match subjects.last() {
+                Some((id, ..)) => after = Some(*id),
+                None => return Ok(()),
+            }
+            for (_, actor, action) in &subjects {
+                each(*actor, action);
+            }
+        }
+    }
+
     /// How many events have an id up to `last`, counted in short ranges.
     pub fn count_to(&self, last: i64) -> Result<u64, Error> {
         let (mut total, mut after) = (0u64, None);

@@ -5,11 +5,13 @@
 #[cfg(all(test, feature = "ablation"))]
 mod ablation;
 pub mod budget;
+pub mod census;
 pub mod connection;
 pub mod digest;
 pub mod feed;
 pub mod files;
 mod first_sight;
+pub mod floor;
 pub mod gate;
 mod growth;
 pub mod heap;

@@ -2,11 +2,17 @@
 
 use super::request::{Key, PageRequest};
 use crate::error::Error;
+use crate::ledger::Phases;
 
 /// Anything that answers page requests: a strategy on a worker, or a native twin.
 pub trait Pager: Send {
     /// Answers one request with a checked page.
     fn page(&mut self, request: &PageRequest) -> Result<Page, Error>;
+
+    /// Where the last request's time went, if that is kept.
+    fn phases(&self) -> Option<Phases> {
+        None
+    }
 }
 
 /// A piece of one of the page's buffers.

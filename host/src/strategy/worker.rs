@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Phases};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::log::budget::{Budget, Canceller};
@@ -270,5 +270,9 @@ impl Pager for Worker {
             self.budget.leave();
         }
         outcome
+    }
+
+    fn phases(&self) -> Option<Phases> {
+        self.ledger().map(|ledger| ledger.phases)
     }
 }

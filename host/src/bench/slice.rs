@@ -1,4 +1,4 @@
-//! One slice of a mix, answered by one contender: C requests in flight on W workers.
+//! One slice of a mix, answered by one contender's workers under the mix's load.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -6,8 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
 use super::clock::Clock;
-use super::queue::Queue;
+use super::load::Load;
+use super::phases::Phases;
 use super::tally::Tally;
 use crate::error::Error;
 use crate::page::{Page, PageRequest, Pager};
@@ -47,11 +49,21 @@ pub(super) enum Stop {
     Other(Error),
 }
 
-/// A contender's workers and how they run.
-pub(super) struct ClosedLoop<'a> {
-    pub(super) concurrency: usize,
-    pub(super) render: Render<'a>,
+/// How a contender's workers run.
+pub(super) struct Workers<'a> {
+    pub(super) load: Load,
+    /// None for what has no pages to render.
+    pub(super) render: Option<Render<'a>>,
     pub(super) clock: &'a dyn Clock,
+}
+
+/// When a slice ran.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    /// The first request's entry.
+    pub(super) started: Duration,
+    /// From there to the last answer.
+    pub(super) wall: Duration,
 }
 
 impl Desk {
@@ -72,20 +84,20 @@ impl Slice<'_> {
     }
 }
 
-impl ClosedLoop<'_> {
-    /// Answers a slice and returns the time from the first request's entry to the last answer.
-    /// The desks' tallies hold this slice alone. `watch` hears how many requests have been taken.
+impl Workers<'_> {
+    /// Answers a slice. The desks' tallies then hold this slice alone. `watch` hears how many requests
+    /// have been taken.
     pub(super) fn run(
         &self,
         slice: &Slice<'_>,
         pagers: &mut [Box<dyn Pager>],
         desks: &mut [Desk],
         watch: &mut dyn FnMut(usize) -> Result<(), Error>,
-    ) -> Result<Duration, Stop> {
-        let floor = Floor {
+    ) -> Result<Ran, Stop> {
+        let shift = Shift {
             run: self,
             slice,
-            queue: Queue::new(slice.len, self.concurrency),
+            arrivals: Arrivals::new(slice.len, self.load),
             workers: pagers.len(),
             ready: AtomicUsize::new(0),
             opened: AtomicU64::new(CLOSED),
@@ -97,18 +109,18 @@ impl ClosedLoop<'_> {
             let mut stopped = None;
             let mut workers = Vec::with_capacity(pagers.len());
             for (pager, desk) in pagers.iter_mut().zip(&mut *desks) {
-                let (floor, present) = (&floor, present.clone());
+                let (shift, present) = (&shift, present.clone());
                 let worker = thread::Builder::new().name("bench".into()).spawn_scoped(scope, move || {
                     let _present = present;
-                    let _alarm = StopOnPanic(&floor.stop);
-                    let end = floor.work(pager.as_mut(), desk);
-                    floor.stop.fetch_or(end.is_err(), Ordering::Relaxed);
+                    let _alarm = StopOnPanic(&shift.stop);
+                    let end = shift.work(pager.as_mut(), desk);
+                    shift.stop.fetch_or(end.is_err(), Ordering::Relaxed);
                     end
                 });
                 match worker {
                     Ok(worker) => workers.push(worker),
                     Err(error) => {
-                        floor.stop.store(true, Ordering::Relaxed);
+                        shift.stop.store(true, Ordering::Relaxed);
                         let what = format!("a bench worker did not start: {error}");
                         stopped = Some(Stop::Other(Error::Engine(what)));
                     }
@@ -116,8 +128,8 @@ impl ClosedLoop<'_> {
             }
             drop(present);
             while let Err(RecvTimeoutError::Timeout) = all_left.recv_timeout(TICK) {
-                if let (None, Err(error)) = (&stopped, watch(floor.queue.taken())) {
-                    floor.stop.store(true, Ordering::Relaxed);
+                if let (None, Err(error)) = (&stopped, watch(shift.arrivals.taken())) {
+                    shift.stop.store(true, Ordering::Relaxed);
                     stopped = Some(Stop::Other(error));
                 }
             }
@@ -127,71 +139,79 @@ impl ClosedLoop<'_> {
             }
             stopped.map_or(Ok(()), Err)
         })?;
-        let opened = Duration::from_nanos(floor.opened.into_inner());
+        let opened = Duration::from_nanos(shift.opened.into_inner());
         let last = desks.iter().map(|desk| desk.last_answer).max().unwrap_or_default();
-        Ok(last.saturating_sub(opened))
+        Ok(Ran { started: opened, wall: last.saturating_sub(opened) })
     }
 }
 
 const CLOSED: u64 = u64::MAX;
 
 /// Where the workers of one slice meet.
-struct Floor<'a> {
-    run: &'a ClosedLoop<'a>,
+struct Shift<'a> {
+    run: &'a Workers<'a>,
     slice: &'a Slice<'a>,
-    queue: Queue,
+    arrivals: Arrivals,
     workers: usize,
     ready: AtomicUsize,
-    /// When the queue was opened, in nanoseconds of the clock, or `CLOSED`.
+    /// When the first request entered, in nanoseconds of the clock, or `CLOSED`.
     opened: AtomicU64,
     stop: AtomicBool,
 }
 
-impl Floor<'_> {
+impl Shift<'_> {
     fn work(&self, pager: &mut dyn Pager, desk: &mut Desk) -> Result<(), Stop> {
         desk.tally.clear();
         desk.last_answer = Duration::ZERO;
         for place in self.slice.lead_in() {
-            self.answer(pager, place, &mut desk.buffer)?;
+            let page = self.page(pager, place)?;
+            self.render(&page, &mut desk.buffer);
         }
         self.start_together();
 
         let clock = self.run.clock;
-        let mut next = self.queue.take();
+        let mut next = self.arrivals.take(clock, &self.stop);
         while let Some(ticket) = next {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
             let place = self.slice.place(ticket.index);
             let taken = clock.now();
-            let page = self.answer(pager, place, &mut desk.buffer)?;
+            let page = self.page(pager, place)?;
+            let paged = clock.now();
+            self.render(&page, &mut desk.buffer);
             let answered = clock.now();
 
             desk.tally.record(ticket.entered, taken, answered);
+            desk.tally.phases.add(Phases::of(pager.phases(), ticket.entered, taken, paged, answered));
             desk.tally.non_empty += u64::from(!page.is_empty());
             desk.last_answer = answered;
             if let Some(slot) = self.slice.digests.get(place) {
                 slot.store(digest(place, &page), Ordering::Relaxed);
             }
             drop(page);
-            next = self.queue.answered(answered);
+            next = self.arrivals.answered(clock, answered, &self.stop);
         }
         Ok(())
     }
 
-    fn answer(&self, pager: &mut dyn Pager, place: usize, buffer: &mut Vec<u8>) -> Result<Page, Stop> {
-        let page = pager.page(&self.slice.requests[place]).map_err(|error| Stop::Pager(place, error))?;
-        buffer.clear();
-        (self.run.render)(&page, buffer);
-        Ok(page)
+    fn page(&self, pager: &mut dyn Pager, place: usize) -> Result<Page, Stop> {
+        pager.page(&self.slice.requests[place]).map_err(|error| Stop::Pager(place, error))
     }
 
-    /// Waits until every worker is ready; the last one opens the queue. By turning, not by sleeping:
+    fn render(&self, page: &Page, buffer: &mut Vec<u8>) {
+        if let Some(render) = self.run.render {
+            buffer.clear();
+            render(page, buffer);
+        }
+    }
+
+    /// Waits until every worker is ready; the last one lets the requests in. By turning, not by sleeping:
     /// waking up takes longer than a page.
     fn start_together(&self) {
         if self.ready.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
             let now = self.run.clock.now();
-            self.queue.open(self.run.concurrency, now);
+            self.arrivals.open(now);
             let nanos = u64::try_from(now.as_nanos()).unwrap_or(CLOSED - 1);
             self.opened.store(nanos, Ordering::Release);
         }
