@@ -16,6 +16,7 @@ use crate::log::gate::{Author, Gate};
 use crate::log::heap;
 use crate::log::marks::Marks;
 use crate::log::payload::PayloadFile;
+use crate::log::turnstile::{Pass, Turnstile};
 use crate::log::{Identity, Log};
 use crate::page::Span;
 use crate::policy::Grants;
@@ -37,6 +38,7 @@ struct LogFiles {
     database: Identity,
     payloads: PayloadFile,
     marks: Arc<Marks>,
+    turnstile: Arc<Turnstile>,
 }
 
 /// A connection and what the running call has used of it.
@@ -63,7 +65,8 @@ pub struct Session {
     seen_version: Option<i64>,
     high_water: i64,
     call: u32,
-    locked: Option<Instant>,
+    /// The running call's hold on the log.
+    locked: Option<Pass>,
     /// Payload lines read in this call, and which event's lie where.
     pub(super) payload_bytes: Vec<u8>,
     pub(super) payload_spans: Vec<(i64, Span)>,
@@ -87,7 +90,8 @@ impl Session {
         budget.disarm();
         let database = Identity::of(&log.database)?;
         let payloads = PayloadFile::open(&log.payloads)?;
-        let files = LogFiles { log: log.clone(), database, payloads, marks: log.marks.of(database) };
+        let (marks, turnstile) = (log.marks.of(database), Turnstile::of(&log.database)?);
+        let files = LogFiles { log: log.clone(), database, payloads, marks, turnstile };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let connection = patiently(limits.busy_wait, || {
             connection::open(
@@ -171,11 +175,15 @@ impl Session {
         }
         // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
         self.budget.disarm();
-        let wait = self.limits.busy_wait;
-        let pinned = patiently(wait, || self.budget.check_cancelled().and_then(|()| self.pin()));
+        let pinned = patiently(self.limits.busy_wait, || {
+            self.budget.check_cancelled()?;
+            let pass = files.turnstile.enter()?;
+            self.pin().map(|pinned| (pinned, pass))
+        });
         self.budget.arm(&self.limits);
         match pinned {
-            Ok((high_water, covered)) => {
+            Ok(((high_water, covered), pass)) => {
+                self.locked = Some(pass);
                 self.high_water = high_water;
                 self.ledger.high_water = high_water;
                 self.ledger.covered = covered;
@@ -185,8 +193,6 @@ impl Session {
                 return Err(error);
             }
         }
-        let locked = Instant::now();
-        self.locked = Some(locked);
         self.budget.lock_log(&self.limits);
         if let Err(error) = self.check_scratch_fits() {
             self.end();
@@ -220,7 +226,7 @@ impl Session {
                 self.connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
         }
         if let Some(locked) = self.locked.take() {
-            self.ledger.phases.log_lock = locked.elapsed();
+            self.ledger.phases.log_lock = locked.lasted();
         }
         self.budget.unlock_log();
     }
@@ -242,7 +248,7 @@ impl Session {
 
     /// How long the log has been locked by now; nothing where it is not.
     pub fn locked_for(&self) -> Duration {
-        self.locked.map_or(Duration::ZERO, |locked| locked.elapsed())
+        self.locked.as_ref().map_or(Duration::ZERO, Pass::lasted)
     }
 
     /// Ends the call: the budget no longer applies.
