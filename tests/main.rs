@@ -14,6 +14,7 @@ mod decisions;
 mod diff;
 mod faults;
 mod hostile;
+mod hostile_names;
 mod hostile_scratch;
 mod killed;
 mod live_writer;

@@ -5,7 +5,6 @@ mod snapshot;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rusqlite::Connection;
 
@@ -17,6 +16,7 @@ use crate::log::connection::{self, Use, patiently};
 use crate::log::gate::{Author, Gate};
 use crate::log::marks::Marks;
 use crate::log::payload::PayloadFile;
+use crate::log::turnstile::{Pass, Turnstile};
 use crate::log::{Identity, Log};
 use crate::page::Span;
 use crate::policy::Grants;
@@ -31,6 +31,7 @@ struct LogFiles {
     database: Identity,
     payloads: PayloadFile,
     marks: Arc<Marks>,
+    turnstile: Arc<Turnstile>,
 }
 
 /// A connection and what the running call has used of it.
@@ -57,7 +58,8 @@ pub struct Session {
     seen_version: Option<i64>,
     high_water: i64,
     call: u32,
-    locked: Option<Instant>,
+    /// The running call's hold on the log.
+    locked: Option<Pass>,
     /// Payload lines read in this call, and which event's lie where.
     pub(super) payload_bytes: Vec<u8>,
     pub(super) payload_spans: Vec<(i64, Span)>,
@@ -81,7 +83,8 @@ impl Session {
         budget.disarm();
         let database = Identity::of(&log.database)?;
         let payloads = PayloadFile::open(&log.payloads)?;
-        let files = LogFiles { log: log.clone(), database, payloads, marks: log.marks.of(database) };
+        let (marks, turnstile) = (log.marks.of(database), Turnstile::of(&log.database)?);
+        let files = LogFiles { log: log.clone(), database, payloads, marks, turnstile };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let connection = patiently(limits.busy_wait, || {
             connection::open(

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::guards::{self, Guard};
 use crate::log::connection::patiently;
 use crate::log::gate::Author;
+use crate::log::turnstile::Pass;
 use crate::log::{Identity, heap};
 
 impl Session {
@@ -33,11 +34,15 @@ impl Session {
         }
         // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
         self.budget.disarm();
-        let wait = self.limits.busy_wait;
-        let pinned = patiently(wait, || self.budget.check_cancelled().and_then(|()| self.pin()));
+        let pinned = patiently(self.limits.busy_wait, || {
+            self.budget.check_cancelled()?;
+            let pass = files.turnstile.enter()?;
+            self.pin().map(|pinned| (pinned, pass))
+        });
         self.budget.arm(&self.limits);
         match pinned {
-            Ok((high_water, covered)) => {
+            Ok(((high_water, covered), pass)) => {
+                self.locked = Some(pass);
                 self.high_water = high_water;
                 self.ledger.high_water = high_water;
                 self.ledger.covered = covered;
@@ -47,8 +52,6 @@ impl Session {
                 return Err(error);
             }
         }
-        let locked = Instant::now();
-        self.locked = Some(locked);
         self.budget.lock_log(&self.limits);
         if let Err(error) = self.check_scratch_fits() {
             self.end();
@@ -123,7 +126,7 @@ impl Session {
                 self.connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
         }
         if let Some(locked) = self.locked.take() {
-            self.ledger.phases.log_lock = locked.elapsed();
+            self.ledger.phases.log_lock = locked.lasted();
         }
         self.budget.unlock_log();
     }
@@ -145,7 +148,7 @@ impl Session {
 
     /// How long the log has been locked by now; nothing where it is not.
     pub fn locked_for(&self) -> Duration {
-        self.locked.map_or(Duration::ZERO, |locked| locked.elapsed())
+        self.locked.as_ref().map_or(Duration::ZERO, Pass::lasted)
     }
 
     /// The largest id of the snapshot; 0 where the log is empty.
