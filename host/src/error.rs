@@ -1,5 +1,7 @@
 //! The errors that host code branches on: one list of codes for the command line, HTTP and logs.
 
+pub mod codes;
+
 use std::path::{Path, PathBuf};
 
 /// What a strategy answered wrongly, by name.

@@ -44,7 +44,7 @@ struct Outcome {
 }
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
-pub fn run(common: Common, args: &AllowArgs) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &AllowArgs) -> Result<u8, Error> {
     check_words(args)?;
     let policy = Policy::load(common.policy.as_deref())?;
     let path = policy.file.clone().ok_or_else(policy::which)?;
@@ -59,25 +59,23 @@ pub fn run(common: Common, args: &AllowArgs) -> Result<u8, Error> {
         digest: crate::sha256(&bytes),
         today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    let decisions = Decisions::open(&state_folder(&common)?);
-    let outcome = proposal.examine(&common, &bytes, &decisions)?;
-    let mut output = Output::open(&common)?;
+    let decisions = Decisions::open(&state_folder(common)?);
+    let outcome = proposal.examine(common, &bytes, &decisions)?;
+    let mut output = Output::open(common)?;
     if !common.json {
-        output.write(document::text(&common, &screen::document(&outcome.audit)).as_bytes())?;
+        output.write(document::text(common, &screen::document(&outcome.audit)).as_bytes())?;
         let (saved, digest) = &outcome.saved;
         output.line(&format!("\nThe audit is saved in {} (sha256:{digest}).\n", saved.display()))?;
     }
     let stands_against = proposal.stands_against(&outcome.audit);
-    let written = match &stands_against {
-        Some(_) => false,
-        None => {
-            if !common.json {
-                output.write(outcome.shown.as_bytes())?;
-                output.flush()?;
-            }
-            args.yes || agreed(&proposal.path)?
+    let mut written = false;
+    if stands_against.is_none() {
+        if !common.json {
+            output.write(outcome.shown.as_bytes())?;
+            output.flush()?;
         }
-    };
+        written = args.yes || agreed(&proposal.path)?;
+    }
     if written {
         write(&proposal.path, proposal.text.as_bytes(), &outcome.after)?;
         decisions

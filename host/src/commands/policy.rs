@@ -19,7 +19,7 @@ pub fn run(common: Common, verb: PolicyVerb) -> Result<u8, Error> {
         PolicyVerb::New { file } => make(&common, file),
         PolicyVerb::Check { file } => check(&common, file),
         PolicyVerb::Show => show(&common),
-        PolicyVerb::Allow(args) => allow::run(common, &args),
+        PolicyVerb::Allow(args) => allow::run(&common, &args),
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Phase};
 use crate::limits::Limits;
 use crate::log::budget::{Budget, Canceller};
 use crate::log::connection::{self, Use, patiently};
@@ -155,7 +155,7 @@ impl Session {
     ///
     /// Fails with `LogReplaced` or `ScratchUnfit` where the session has to be opened anew.
     pub fn begin(&mut self) -> Result<(), Error> {
-        let began = Instant::now();
+        let began = Phase::begin();
         self.start_call();
         let Some(files) = &self.files else {
             return Err(Error::Engine("a session for refreshes has no log".to_owned()));

@@ -92,7 +92,7 @@ fn right(audit: &Audit) -> Section {
     match &audit.determinism {
         Some(facts) => section
             .with(Block::text(format!(
-                "The answers of {} requests, byte for byte, against those of fresh instances:",
+                "What {} requests came to elsewhere, byte for byte, beside fresh instances in one process:",
                 facts.requests
             )))
             .with(Block::KeyValues(determinism(facts))),

@@ -127,7 +127,8 @@ fn facts(audit: &Audit) -> Vec<(String, Cell)> {
         ("payloads".to_owned(), payloads(used)),
     ];
     for denial in used.denials.iter().take(SHOWN) {
-        let words = format!("by rule {}: {}, {} times", denial.rule, denial.object, grouped(denial.count));
+        let object = if denial.object.is_empty() { "(an empty name)" } else { &denial.object };
+        let words = format!("by rule {}: {object}, {} times", denial.rule, grouped(denial.count));
         facts.push(("denied".to_owned(), Cell::bad(words)));
     }
     for note in used.notes.iter().take(SHOWN) {
