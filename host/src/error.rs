@@ -1,5 +1,6 @@
 //! The errors that host code branches on: one list of codes for the command line, HTTP and logs.
 
+pub mod codes;
 mod lie;
 mod observed;
 mod remedy;

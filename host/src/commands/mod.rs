@@ -91,6 +91,14 @@ impl Setup {
         Self::under(common, true, Recorded::silent())
     }
 
+    /// Under a policy that is only tried: what it lets in is not recorded as let in, and what is recorded
+    /// was decided under the policy of this digest.
+    fn on_trial(common: Common, in_force: Option<String>) -> Result<Self, Error> {
+        let mut setup = Self::under(common, false, Recorded::silent())?;
+        setup.policy.digest = in_force;
+        Ok(setup)
+    }
+
     fn under(common: Common, counting_fuel: bool, recorded: Recorded) -> Result<Self, Error> {
         let state = state_folder(&common)?;
         let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;

@@ -6,11 +6,13 @@
 
 mod html;
 mod layout;
+mod number;
 mod screen;
 mod text;
 mod visible;
 
 pub use html::html;
+pub use number::{grouped, time};
 pub use screen::screen;
 pub use text::text;
 pub use visible::visible;

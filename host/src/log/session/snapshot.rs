@@ -1,12 +1,13 @@
 //! One snapshot of scratch and log: how it is taken, and how the log's lock is given back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::OptionalExtension;
 
 use super::Session;
 use crate::error::Error;
 use crate::guards::{self, Guard};
+use crate::ledger::Phase;
 use crate::log::connection::patiently;
 use crate::log::gate::Author;
 use crate::log::turnstile::Pass;
@@ -18,7 +19,7 @@ impl Session {
     ///
     /// Fails with `LogReplaced` or `ScratchUnfit` where the session has to be opened anew.
     pub fn begin(&mut self) -> Result<(), Error> {
-        let began = Instant::now();
+        let began = Phase::begin();
         self.start_call();
         let Some(files) = &self.files else {
             return Err(Error::Engine("a session for refreshes has no log".to_owned()));
