@@ -31,7 +31,7 @@ use crate::limits::Ceilings;
 use crate::loader::{Loader, child};
 use crate::log::Log;
 use crate::log::feed::Feeder;
-use crate::log::profile::{FirstRow, Profile};
+use crate::log::profile::Profile;
 use crate::page::Cursors;
 use crate::policy::{Policy, lines};
 use crate::scratch::Scratch;
@@ -157,7 +157,7 @@ impl Setup {
 
     /// The log's summary.
     pub fn profile(&self, log: &Log) -> Result<Profile, Error> {
-        Profile::of(log, contract_now)
+        Profile::of(log, dataset::now_of)
     }
 
     /// Where the results go.
@@ -169,20 +169,6 @@ impl Setup {
     pub fn remark(&self, text: &str) {
         output::remark(&self.common, text);
     }
-}
-
-/// The contract's `now`, if a log's first event is the contract's.
-fn contract_now(first: &FirstRow) -> Option<i64> {
-    dataset::recognise(&dataset::Row {
-        id: first.id,
-        created_at: first.created_at,
-        actor_id: first.actor_id,
-        action: &first.action,
-        resource_type: &first.resource_type,
-        resource_id: &first.resource_id,
-        payload_offset: first.payload_offset,
-        payload_len: first.payload_len,
-    })
 }
 
 /// Where the cursor key and the decision log lie.
