@@ -17,6 +17,7 @@ pub mod progress;
 pub mod recorded;
 pub mod seed;
 pub mod selftest;
+pub mod serve;
 pub mod verify;
 pub mod version;
 
@@ -54,6 +55,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::AuditTrial(args) => audit::run_trial(common, &args),
         Verb::Decisions(args) => decisions::run(&common, &args),
         Verb::Diff(args) => diff::run(common, &args),
+        Verb::Serve(args) => serve::run(common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
