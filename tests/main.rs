@@ -23,6 +23,7 @@ mod policy;
 mod report;
 mod scratch;
 mod selftest;
+mod service;
 mod sql;
 mod storms;
 mod support;
