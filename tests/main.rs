@@ -24,6 +24,7 @@ mod report;
 mod scratch;
 mod selftest;
 mod serve;
+mod service;
 mod sql;
 mod storms;
 mod support;

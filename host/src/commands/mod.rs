@@ -18,6 +18,7 @@ pub mod recorded;
 pub mod seed;
 pub mod selftest;
 pub mod serve;
+pub mod strategy;
 pub mod verify;
 pub mod version;
 
@@ -61,6 +62,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
         Verb::Policy(verb) => policy::run(common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
+        Verb::Strategy(args) => strategy::run(&common, args),
         Verb::Selftest(args) => selftest::run(&common, &args),
         Verb::PlayAttacks => selftest::play(&common),
         Verb::AppendToCopy => append::run(&common),

@@ -57,6 +57,11 @@ impl Desk {
             if serving.is_revoked() && job.ticket.is_wanted() {
                 continue;
             }
+            // Whoever still waits did not cancel it: the end of the service did.
+            let page = match page {
+                Err(Error::Cancelled) if job.ticket.is_wanted() => Err(Error::ShuttingDown),
+                page => page,
+            };
             let after = house.saw(&serving, &page);
             let sample = house.sample(&serving, &page);
             job.answer(&serving, Outcome { page, waited, served: began.elapsed(), denied });

@@ -2,7 +2,7 @@
 //! for the staging that it was done for.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -15,20 +15,21 @@ use crate::policy::{Policy, identity, lines};
 use crate::registry::{BUILT_IN, Found, Registry};
 use crate::scratch::Scratch;
 use crate::service::House;
+use crate::service::lane::Stop;
 use crate::service::moves::{Moved, not_ready};
 use crate::service::proof::{Proof, Prover, failure_from};
-use crate::service::roster::MOST_STAGED;
-use crate::service::serving::{Out, Serving};
+use crate::service::roster::{FILLING, MOST_STAGED};
+use crate::service::serving::{Filling, Out, Serving};
 use crate::service::shadow::Run;
 use crate::service::status::{Failure, Progress, Stage, Staged};
-use crate::strategy::{Strategy, lane};
+use crate::strategy::Strategy;
 
 /// What the lab is to do.
 pub(super) enum Work {
     /// Compile a component and link it.
     Check { policy: Arc<Policy>, found: Box<Found>, reply: SyncSender<Result<Arc<Serving>, Error>> },
     /// Fill a candidate's scratch and prove it.
-    Prove { name: String, revision: u64, serving: Arc<Serving>, stop: Arc<AtomicBool> },
+    Prove { name: String, revision: u64, serving: Arc<Serving>, stop: Arc<Stop> },
     /// Prove the strategy that serves, which nobody did.
     ProveActive { serving: Arc<Serving> },
 }
@@ -73,8 +74,9 @@ impl Lab {
 
 /// Works until the service ends.
 pub(super) fn work(bench: &Receiver<Work>, house: &Weak<House>) {
-    // Where the system refuses it, the lab runs like everything else.
-    let _ = lane::idle();
+    if let Some(house) = house.upgrade() {
+        house.give_way();
+    }
     for work in bench {
         let Some(house) = house.upgrade() else { return };
         match work {
@@ -204,7 +206,9 @@ impl House {
             let Some(candidate) = roster.candidate(&run.name, run.revision) else { return };
             candidate.stage = if failure.is_some() { Stage::Failed } else { Stage::Ready };
             candidate.failure = failure;
-            candidate.stop.store(candidate.failure.is_some(), Relaxed);
+            if candidate.failure.is_some() {
+                candidate.stop.stop();
+            }
         }
         let decision = Decision {
             request,
@@ -220,7 +224,7 @@ impl House {
         loop {
             match answer.recv_timeout(Duration::from_millis(100)) {
                 Ok(outcome) => return outcome,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !self.over.load(Relaxed) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !self.over.is_stopped() => {}
                 Err(_) => return Err(Error::ShuttingDown),
             }
         }
@@ -234,15 +238,21 @@ impl House {
             (true, _) => Strategy::native_keyset(&name, &bytes, grants),
             (false, _) => Strategy::load(&self.engine, &name, &origin, &bytes, grants)?,
         };
-        let scratch = strategy
-            .is_indexed()
-            .then(|| Scratch::new(&self.engine, &strategy, &self.log, &self.cache, None));
+        let filling = Arc::new(Filling::default());
+        let scratch = strategy.is_indexed().then(|| {
+            let told = Arc::clone(&filling);
+            let progress = Box::new(move |fed, all| {
+                told.fed.store(fed, Relaxed);
+                told.all.store(all, Relaxed);
+            });
+            Scratch::new(&self.engine, &strategy, &self.log, &self.cache, Some(progress))
+        });
         let component = (!BUILT_IN.contains(&name.as_str())).then(|| (origin, Arc::from(bytes)));
         let breaker = crate::service::breaker::Breaker::new(policy.serve.failures, policy.serve.within);
-        Ok(Serving::new(strategy, scratch, component, breaker))
+        Ok(Serving::new(strategy, scratch, filling, component, breaker))
     }
 
-    fn prove_candidate(&self, name: &str, revision: u64, serving: &Arc<Serving>, stop: &Arc<AtomicBool>) {
+    fn prove_candidate(&self, name: &str, revision: u64, serving: &Arc<Serving>, stop: &Arc<Stop>) {
         let mut told = |stage: Stage, progress: Option<Progress>| {
             if let Some(candidate) = self.roster().candidate(name, revision) {
                 candidate.stage = stage;
@@ -250,16 +260,13 @@ impl House {
             }
         };
         let outcome = self.index_and_prove(serving, stop, &mut told);
-        if stop.load(Relaxed) || self.over.load(Relaxed) {
+        if stop.is_stopped() || self.over.is_stopped() {
             return;
         }
         let (failure, pages) = match outcome {
             Ok(Proof::Equal(pages)) => (None, pages),
             Ok(Proof::Different(failure)) => (Some(*failure), 0),
-            Err(error) => {
-                let error = lines::of_refresh(error, name, &serving.strategy.grants);
-                (Some(failure_from(&error, Stage::Checked)), 0)
-            }
+            Err(error) => (Some(failure_from(&error, Stage::Checked)), 0),
         };
         let reason = match &failure {
             None => format!("proven: {pages} pages equal to those of the reference"),
@@ -301,15 +308,15 @@ impl House {
     fn index_and_prove(
         &self,
         serving: &Arc<Serving>,
-        stop: &AtomicBool,
+        stop: &Stop,
         told: &mut dyn FnMut(Stage, Option<Progress>),
     ) -> Result<Proof, Error> {
         let progress = |what: &str, done, all| Some(Progress { what: what.to_owned(), done, all });
-        if let Some(scratch) = &serving.scratch {
-            told(Stage::Checked, progress("filling its scratch", 0, 0));
-            scratch.ensure_filled()?;
+        if serving.scratch.is_some() {
+            told(Stage::Checked, progress(FILLING, 0, 0));
+            self.fill(serving)?;
         }
-        if stop.load(Relaxed) {
+        if stop.is_stopped() {
             return Err(Error::Interrupted);
         }
         told(Stage::Indexed, progress("comparing", 0, 0));

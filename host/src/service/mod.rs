@@ -32,7 +32,6 @@ mod tests;
 mod water;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,6 +47,7 @@ use crate::policy::Policy;
 use crate::strategy::{Instances, Worker};
 
 use lab::Lab;
+use lane::Stop;
 use moves::Moved;
 use orders::{Done, Order};
 pub use pending::{Answered, Pending};
@@ -85,10 +85,39 @@ pub struct Config {
     pub queue: Option<usize>,
 }
 
+/// Which time strategies get that do not serve: candidates, and what is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// What nobody else wants.
+    #[default]
+    Idle,
+    /// Like everything else, where no request must be hurried.
+    Normal,
+}
+
 /// A running service. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
 pub struct Service {
-    house: Arc<House>,
+    house: Arc<Owned>,
+}
+
+/// What ends the service when the last clone of it is dropped.
+struct Owned(Arc<House>);
+
+impl std::ops::Deref for Owned {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    /// Without a shutdown nobody is waited for: what is under way is cut, and threads leave by themselves.
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.queue.cut();
+    }
 }
 
 /// What the service's threads share.
@@ -99,6 +128,7 @@ pub(crate) struct House {
     cache: PathBuf,
     instances: Instances,
     workers: usize,
+    lane: Lane,
     /// Who answers the next request. Stored only while the roster is held.
     active: ArcSwapOption<Serving>,
     reference: ArcSwap<Serving>,
@@ -113,7 +143,7 @@ pub(crate) struct House {
     /// A move that could not be written down.
     unwritten: Mutex<Option<String>>,
     /// Set when the service ends.
-    over: AtomicBool,
+    over: Stop,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -121,7 +151,12 @@ impl Service {
     /// Starts a service: with the strategy that was active when it ended, or with the policy's. Fills that
     /// one's scratch first.
     pub fn open(config: Config) -> Result<Self, Error> {
-        start::open(config).map(|house| Self { house })
+        Self::open_at(config, Lane::Idle)
+    }
+
+    /// The same, with strategies that do not serve on this priority.
+    pub fn open_at(config: Config, lane: Lane) -> Result<Self, Error> {
+        start::open(config, lane).map(|house| Self { house: Arc::new(Owned(house)) })
     }
 
     /// Has a request answered by the strategy that is active now. Returns at once; fails at once with
@@ -154,7 +189,7 @@ impl Service {
     /// strategy has begun.
     pub fn carry_out(&self, order: Order) -> Result<Done, Error> {
         let house = &self.house;
-        if house.over.load(Relaxed) && order != Order::List {
+        if house.over.is_stopped() && order != Order::List {
             return Err(Error::ShuttingDown);
         }
         match order {
@@ -184,6 +219,14 @@ impl Service {
 }
 
 impl House {
+    /// Puts the calling thread on the priority of strategies that do not serve. Where the system refuses it,
+    /// what they do comes at ordinary priority: it is bounded by the same limits.
+    fn give_way(&self) {
+        if self.lane == Lane::Idle {
+            let _ = crate::strategy::lane::idle();
+        }
+    }
+
     fn active(&self) -> Option<Arc<Serving>> {
         self.active.load_full()
     }
@@ -241,7 +284,7 @@ impl House {
         {
             trouble(&Error::ScratchUnfit { why: format!("it lags {} events behind", scratch.lag) });
         }
-        if self.over.load(Relaxed) {
+        if self.over.is_stopped() {
             trouble(&Error::ShuttingDown);
         }
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -303,9 +346,9 @@ impl House {
 
     /// Tells every thread to leave.
     fn end(&self) {
-        self.over.store(true, Relaxed);
+        self.over.stop();
         for candidate in self.roster().staged.values() {
-            candidate.stop.store(true, Relaxed);
+            candidate.stop.stop();
         }
         self.queue.leave();
         self.samples.leave();
@@ -318,13 +361,5 @@ impl House {
 
     fn desk(&self) -> MutexGuard<'_, ()> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for House {
-    /// A service that was dropped without a shutdown. Its threads hold it only while they are at something, so
-    /// one of them may be the one that gets here: they are told to leave, and not waited for.
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -40,8 +40,8 @@ impl House {
         let began = Instant::now();
         let (next, staging, before, good) = {
             let roster = self.roster();
-            let (next, staging) = roster.promotable(name, revision)?;
             let before = self.active();
+            let (next, staging) = roster.promotable(name, revision, before.is_some())?;
             if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &next)) {
                 return Err(not_ready(name, "it is the active one already"));
             }
@@ -311,10 +311,15 @@ impl Roster {
             return Err(not_ready(&next.name, "another swap came in between: look again, and order again"));
         }
         if let Some(staging) = staging {
-            let ready =
-                self.candidate(&next.name, staging).is_some_and(|candidate| candidate.stage == Stage::Ready);
-            if !ready {
+            let known = self.candidate(&next.name, staging);
+            let stays = known.is_some_and(|candidate| {
+                candidate.stage == Stage::Ready || (now.is_none() && candidate.stage != Stage::Failed)
+            });
+            if !stays {
                 return Err(not_ready(&next.name, "it was staged again, or failed, in between"));
+            }
+            if let Some(run) = self.staged.get(&*next.name).and_then(|candidate| candidate.shadow.as_ref()) {
+                house.samples.end_shadow(run);
             }
             self.staged.remove(&*next.name);
         }

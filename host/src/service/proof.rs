@@ -1,13 +1,12 @@
 //! The proof that a strategy may serve: the streams of `verify` and whole walks, all pages equal.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::contract::{dataset, streams};
 use crate::error::Error;
 use crate::log::profile::Profile;
 use crate::page::{Page, PageRequest};
-use crate::service::lane::Leash;
+use crate::service::lane::{Leash, Stop};
 use crate::service::status::{Failure, Stage};
 use crate::strategy::Worker;
 use crate::verify::sides::{Case, Judged, Sides};
@@ -37,7 +36,7 @@ pub(super) struct Prover<'a> {
     pub(super) reference_name: &'a str,
     pub(super) subject: &'a mut Worker,
     pub(super) reference: &'a mut Worker,
-    pub(super) stop: &'a AtomicBool,
+    pub(super) stop: &'a Stop,
 }
 
 impl Prover<'_> {
@@ -118,7 +117,7 @@ impl Prover<'_> {
             let mut subject = Leash { worker: self.subject, stop: self.stop, until: None };
             let mut reference = Leash { worker: self.reference, stop: self.stop, until: None };
             match ask(&mut Sides { subject: &mut subject, reference: &mut reference }) {
-                Err(Error::Busy) if attempts < UNDECIDED && !self.stop.load(Relaxed) => {
+                Err(Error::Busy) if attempts < UNDECIDED && !self.stop.is_stopped() => {
                     attempts += 1;
                     std::thread::sleep(Duration::from_millis(5));
                 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::Error;
 use crate::policy::Policy;
+use crate::service::lane::Stop;
 use crate::service::serving::Serving;
 use crate::service::shadow::Run;
 use crate::service::status::{Failure, Progress, Stage, Staged, Swap};
 
 /// How many of those that served before are kept ready: each keeps its scratch up with the log.
 const MOST_GOOD: usize = 3;
+
+/// What is being done to a candidate before it is indexed.
+pub(super) const FILLING: &str = "filling its scratch";
 
 /// How many strategies may be on their way.
 pub(super) const MOST_STAGED: usize = 64;
@@ -46,7 +50,7 @@ pub(super) struct Candidate {
     pub(super) shadow: Option<Arc<Run>>,
     pub(super) failure: Option<Failure>,
     /// Set when nobody wants to know any more.
-    pub(super) stop: Arc<AtomicBool>,
+    pub(super) stop: Arc<Stop>,
 }
 
 impl Roster {
@@ -67,6 +71,9 @@ impl Roster {
     /// Puts a strategy on its way. One that is under the same name is dropped, whatever it has shown.
     pub(super) fn stage(&mut self, serving: &Arc<Serving>, by: String, stage: Stage) -> Result<u64, Error> {
         if self.staged.len() >= MOST_STAGED && !self.staged.contains_key(&*serving.name) {
+            self.forget_failed();
+        }
+        if self.staged.len() >= MOST_STAGED && !self.staged.contains_key(&*serving.name) {
             return Err(Error::Overloaded { waiting: MOST_STAGED });
         }
         self.revisions += 1;
@@ -79,13 +86,24 @@ impl Roster {
             proven_pages: 0,
             shadow: None,
             failure: None,
-            stop: Arc::new(AtomicBool::new(false)),
+            stop: Arc::default(),
         };
         if let Some(before) = self.staged.insert(serving.name.to_string(), candidate) {
-            before.stop.store(true, Relaxed);
+            before.stop.stop();
             self.let_go(before.serving);
         }
         Ok(self.revisions)
+    }
+
+    /// Makes room: the oldest that failed is of no use to anybody.
+    fn forget_failed(&mut self) {
+        let failed = self.staged.values().filter(|candidate| candidate.stage == Stage::Failed);
+        let oldest = failed.min_by_key(|candidate| candidate.revision);
+        if let Some(name) = oldest.map(|candidate| candidate.serving.name.to_string())
+            && let Some(candidate) = self.unstage(&name)
+        {
+            self.let_go(candidate.serving);
+        }
     }
 
     /// The candidate of that name, if it still is that staging of it.
@@ -96,7 +114,7 @@ impl Roster {
     /// Takes a candidate off the way.
     pub(super) fn unstage(&mut self, name: &str) -> Option<Candidate> {
         let candidate = self.staged.remove(name)?;
-        candidate.stop.store(true, Relaxed);
+        candidate.stop.stop();
         Some(candidate)
     }
 
@@ -105,6 +123,7 @@ impl Roster {
         &self,
         name: &str,
         revision: Option<u64>,
+        anything_serves: bool,
     ) -> Result<(Arc<Serving>, Option<u64>), Error> {
         let not = |why: String| Err(Error::NotReady { name: name.to_owned(), why });
         if let Some(candidate) = self.staged.get(name) {
@@ -113,6 +132,10 @@ impl Roster {
             }
             return match candidate.stage {
                 Stage::Ready => Ok((Arc::clone(&candidate.serving), Some(candidate.revision))),
+                // There is nobody whose shadow it could be in.
+                Stage::Proven | Stage::Shadow if !anything_serves => {
+                    Ok((Arc::clone(&candidate.serving), Some(candidate.revision)))
+                }
                 Stage::Failed => not("it failed, and will not serve".to_owned()),
                 Stage::Shadow => not("its shadow is not over".to_owned()),
                 Stage::Proven => not("it has had no shadow: `strategy shadow` comes first".to_owned()),
@@ -170,13 +193,20 @@ impl Roster {
 impl Candidate {
     /// It as plain data.
     pub(super) fn staged(&self) -> Staged {
+        let filling = &self.serving.filling;
+        let progress = self.progress.clone().map(|progress| {
+            if progress.what != FILLING {
+                return progress;
+            }
+            Progress { done: filling.fed.load(Relaxed), all: filling.all.load(Relaxed), ..progress }
+        });
         Staged {
             name: self.serving.name.to_string(),
             digest: self.serving.digest.to_string(),
             revision: self.revision,
             by: self.by.clone(),
             stage: self.stage,
-            progress: self.progress.clone(),
+            progress,
             proven_pages: self.proven_pages,
             shadow: self.shadow.as_ref().map(|run| run.state()),
             failure: self.failure.clone(),

@@ -42,6 +42,8 @@ pub struct Serving {
     /// Where it was read from.
     pub(super) origin: PathBuf,
     pub(super) breaker: Breaker,
+    /// How far the fill of its scratch is.
+    pub(super) filling: Arc<Filling>,
     /// Whether its answers were compared with the reference's before it served.
     pub(super) proven: AtomicBool,
     in_flight: AtomicU64,
@@ -53,6 +55,13 @@ pub struct Serving {
     covered: AtomicI64,
 }
 
+/// How far a fill is: events fed, of how many.
+#[derive(Default)]
+pub(super) struct Filling {
+    pub(super) fed: AtomicU64,
+    pub(super) all: AtomicU64,
+}
+
 /// A request's hold on a strategy.
 pub(super) struct Held(Arc<Serving>);
 
@@ -60,6 +69,7 @@ impl Serving {
     pub(super) fn new(
         strategy: Arc<Strategy>,
         scratch: Option<Arc<Scratch>>,
+        filling: Arc<Filling>,
         component: Option<(PathBuf, Arc<[u8]>)>,
         breaker: Breaker,
     ) -> Arc<Self> {
@@ -76,6 +86,7 @@ impl Serving {
             signature,
             origin,
             breaker,
+            filling,
             proven: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -157,9 +168,14 @@ impl Serving {
         }
         // A failure is met again by the next page, which says what it is.
         if scratch.ensure_filled().is_ok() {
-            // Fewer than that are uncovered now, or it would have been refreshed.
-            self.covered.fetch_max(level.saturating_sub(due - 1), Relaxed);
+            self.filled(level);
         }
+    }
+
+    /// Its scratch was found to cover the log's events up to `level`, but for fewer than make a refresh due.
+    pub(super) fn filled(&self, level: i64) {
+        let due = i64::try_from(self.strategy.grants.refresh_after).unwrap_or(i64::MAX);
+        self.covered.fetch_max(level.saturating_sub(due.saturating_sub(1)).max(0), Relaxed);
     }
 
     /// How it is doing, on a log whose largest id is `high_water`.

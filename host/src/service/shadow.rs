@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -13,11 +13,11 @@ use crate::error::Error;
 use crate::log::Identity;
 use crate::page::{Page, PageRequest, Pager};
 use crate::service::House;
-use crate::service::lane::Leash;
+use crate::service::lane::{Leash, Stop};
 use crate::service::proof::{Prover, failure_from};
 use crate::service::serving::Serving;
 use crate::service::status::{Compared, Failure, ShadowState, Stage};
-use crate::strategy::{Worker, lane};
+use crate::strategy::Worker;
 use crate::verify::compare::first_difference;
 use crate::verify::sides::{Case, bounded};
 
@@ -42,7 +42,7 @@ pub(super) struct Run {
     pub(super) name: String,
     pub(super) revision: u64,
     pub(super) serving: Arc<Serving>,
-    pub(super) stop: Arc<AtomicBool>,
+    pub(super) stop: Arc<Stop>,
     share: f64,
     requests: u64,
     compared: AtomicU64,
@@ -83,7 +83,7 @@ impl Run {
     pub(super) fn new(
         serving: &Arc<Serving>,
         revision: u64,
-        stop: &Arc<AtomicBool>,
+        stop: &Arc<Stop>,
         share: f64,
         requests: u64,
     ) -> Arc<Self> {
@@ -163,7 +163,7 @@ impl Samples {
         let shadow = shadow
             .as_ref()
             .filter(|run| {
-                !run.stop.load(Relaxed) && !Arc::ptr_eq(&run.serving, serving) && self.hit(run.share)
+                !run.stop.is_stopped() && !Arc::ptr_eq(&run.serving, serving) && self.hit(run.share)
             })
             .map(Arc::clone);
         if !with_reference && shadow.is_none() {
@@ -251,8 +251,9 @@ struct Bench {
 
 /// Compares samples until the service ends.
 pub(super) fn work(samples: &Arc<Samples>, house: &Weak<House>) {
-    // Where the system refuses it, comparisons run like everything else: late rather than never.
-    let _ = lane::idle();
+    if let Some(house) = house.upgrade() {
+        house.give_way();
+    }
     let mut bench = Bench::default();
     while let Some(sample) = samples.next() {
         let Some(house) = house.upgrade() else { return };
@@ -278,7 +279,7 @@ impl Bench {
             };
         }
         if let Some(run) = &sample.shadow
-            && !run.stop.load(Relaxed)
+            && !run.stop.is_stopped()
             && house.samples.shadow.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, run))
         {
             match self.with_candidate(house, sample, run) {
@@ -392,7 +393,7 @@ impl Bench {
         &mut self,
         house: &House,
         serving: &Arc<Serving>,
-        stop: &AtomicBool,
+        stop: &Stop,
         request: &PageRequest,
     ) -> Result<Page, Error> {
         let place = self.workers.iter().position(|(held, _)| Arc::ptr_eq(held, serving));

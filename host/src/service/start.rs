@@ -1,6 +1,6 @@
 //! The start of the service: who serves at first, and the threads.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::registry::BUILT_IN;
 use crate::service::breaker::Breaker;
 use crate::service::kept::Kept;
 use crate::service::lab::{self, Lab, Work};
+use crate::service::lane::Stop;
 use crate::service::moves::{Moved, shown};
 use crate::service::pool::Queue;
 use crate::service::roster::Roster;
@@ -20,8 +21,8 @@ use crate::service::serving::Serving;
 use crate::service::shadow::{self, Samples};
 use crate::service::status::Stage;
 use crate::service::water::Water;
-use crate::service::{Config, House, WAITING_A_WORKER, desk};
-use crate::strategy::{Strategy, lane};
+use crate::service::{Config, House, Lane, WAITING_A_WORKER, desk};
+use crate::strategy::Strategy;
 
 /// Uncovered events of the active strategy's scratch beyond which the service is not ready: from there on a
 /// page has to wait for a refresh.
@@ -30,7 +31,7 @@ pub(super) const LONGEST_LAG: u64 = 5_000;
 /// How often the caretaker looks after what no request does.
 const ROUND: Duration = Duration::from_millis(250);
 
-pub(super) fn open(config: Config) -> Result<Arc<House>, Error> {
+pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<House>, Error> {
     let Config { policy, engine, log, state, cache, instances, workers, queue } = config;
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = workers.unwrap_or(cores).max(1);
@@ -42,7 +43,7 @@ pub(super) fn open(config: Config) -> Result<Arc<House>, Error> {
     let placeholder = {
         let grants = policy.built_in("native-baseline").unwrap_or_else(|| policy.local());
         let native = Strategy::native_baseline("native-baseline", crate::registry::BASELINE, grants);
-        Serving::new(native, None, None, Breaker::new(1, ROUND))
+        Serving::new(native, None, Arc::default(), None, Breaker::new(1, ROUND))
     };
     let house = Arc::new(House {
         water: Water::new(&log),
@@ -52,6 +53,7 @@ pub(super) fn open(config: Config) -> Result<Arc<House>, Error> {
         cache,
         instances,
         workers,
+        lane,
         active: ArcSwapOption::empty(),
         reference: ArcSwap::new(placeholder),
         roster: Mutex::new(Roster::new(Arc::clone(&policy))),
@@ -61,7 +63,7 @@ pub(super) fn open(config: Config) -> Result<Arc<House>, Error> {
         lab,
         decisions,
         unwritten: Mutex::new(None),
-        over: AtomicBool::new(false),
+        over: Stop::default(),
         threads: Mutex::new(Vec::new()),
     });
     house.reference.store(house.reference_under(&policy)?);
@@ -143,11 +145,15 @@ impl House {
         self.record(&decision)
     }
 
-    fn fill(&self, serving: &Serving) -> Result<(), Error> {
+    /// Sees to it that a strategy's scratch covers the log.
+    pub(super) fn fill(&self, serving: &Serving) -> Result<(), Error> {
         let Some(scratch) = &serving.scratch else { return Ok(()) };
-        scratch
-            .ensure_filled()
-            .map_err(|error| crate::policy::lines::of_refresh(error, &serving.name, &serving.strategy.grants))
+        let level = self.water.level();
+        scratch.ensure_filled().map_err(|error| {
+            crate::policy::lines::of_refresh(error, &serving.name, &serving.strategy.grants)
+        })?;
+        serving.filled(level.unwrap_or(0));
+        Ok(())
     }
 
     fn start_threads(self: &Arc<Self>, benches: lab::Benches) -> Result<(), Error> {
@@ -186,7 +192,7 @@ impl House {
             self.active().iter().chain(&roster.good).chain(staged).cloned().collect()
         };
         for serving in kept {
-            if self.over.load(Relaxed) {
+            if self.over.is_stopped() {
                 return;
             }
             serving.keep_up(level);
@@ -195,11 +201,12 @@ impl House {
 }
 
 fn take_care(house: &Weak<House>) {
-    // Where the system refuses it, it is a little work at ordinary priority.
-    let _ = lane::idle();
+    if let Some(house) = house.upgrade() {
+        house.give_way();
+    }
     loop {
         match house.upgrade() {
-            Some(house) if !house.over.load(Relaxed) => house.round(),
+            Some(house) if !house.over.is_stopped() => house.round(),
             _ => return,
         }
         std::thread::sleep(ROUND);
