@@ -24,6 +24,8 @@ mod policy;
 mod report;
 mod scratch;
 mod selftest;
+mod serve;
+mod service;
 mod sql;
 mod storms;
 mod support;

@@ -43,6 +43,37 @@ pub enum Error {
         /// Its share.
         at_once: u32,
     },
+    /// As many requests wait as the service lets wait.
+    #[error("{waiting} requests wait already, which is as many as may")]
+    Overloaded {
+        /// How many.
+        waiting: usize,
+    },
+    /// The service takes no more requests: it is about to end.
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    /// No strategy serves.
+    #[error("no strategy serves: {why}")]
+    NothingServes {
+        /// What became of the one that did.
+        why: String,
+    },
+    /// A strategy has not come as far in its life as the order needs.
+    #[error("{name}: {why}")]
+    NotReady {
+        /// The strategy.
+        name: String,
+        /// How far it is, and what is missing.
+        why: String,
+    },
+    /// What the state folder says of the service cannot be read as that.
+    #[error("{} does not say what serves: {what}", path.display())]
+    BadState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// There is no log where one was looked for.
     #[error("there is no log: {} does not exist", path.display())]
     NoLog {
@@ -272,6 +303,11 @@ impl Error {
             Self::BadCursor { .. } => "bad-cursor",
             Self::Busy => "busy",
             Self::Crowded { .. } => "crowded",
+            Self::Overloaded { .. } => "overloaded",
+            Self::ShuttingDown => "shutting-down",
+            Self::NothingServes { .. } => "nothing-serves",
+            Self::NotReady { .. } => "not-ready",
+            Self::BadState { .. } => "bad-state",
             Self::NoLog { .. } => "no-log",
             Self::BadLog { .. } => "bad-log",
             Self::LogNeedsRecovery { .. } => "log-needs-recovery",
@@ -331,7 +367,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
-            Self::Differs { .. } => 1,
+            Self::Differs { .. } | Self::NotReady { .. } => 1,
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.exit_code(),
             _ if self.blames_strategy() => 1,
             _ => 2,
@@ -350,6 +386,7 @@ impl Error {
             | Self::NotGranted { path, .. }
             | Self::Unproven { path, .. }
             | Self::BadPolicy { path, .. }
+            | Self::BadState { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.place(),
             _ => None,

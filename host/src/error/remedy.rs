@@ -21,6 +21,13 @@ impl Error {
             Self::Crowded { .. } => {
                 "send the request again later, or raise the strategy's at_once in the policy"
             }
+            Self::Overloaded { .. } => "send the request again later",
+            Self::ShuttingDown => "send the request again once the service has started anew",
+            Self::NothingServes { .. } => "promote a strategy that is proven, or roll back",
+            Self::NotReady { .. } => "see how far it is with `keyhole strategy list`",
+            Self::BadState { .. } => {
+                "move the file away as evidence: the strategy that the policy names then serves, as at the first start"
+            }
             Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
             Self::LogNeedsRecovery { .. } => {
                 "open the database once for writing, as its writer does when it starts, and try again"

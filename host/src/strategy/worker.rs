@@ -253,8 +253,10 @@ fn finish_page(session: &mut Session, request: &PageRequest, claims: &[i64]) -> 
     Ok(page)
 }
 
-impl Pager for Worker {
-    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+impl Worker {
+    /// Answers a request as [`Pager::page`] does, unless it is no longer wanted when it begins. Whoever cancels
+    /// first makes `wanted` false and then uses the [`Canceller`]: one of the two is met.
+    pub fn page_if(&mut self, request: &PageRequest, wanted: impl FnOnce() -> bool) -> Result<Page, Error> {
         let limits = &self.strategy.grants.limits;
         let too_large = request.page_size > limits.page_size && guards::on(Guard::PageSizeLimit);
         if request.page_size == 0 || too_large {
@@ -263,7 +265,7 @@ impl Pager for Worker {
         let strategy = Arc::clone(&self.strategy);
         let _turn = strategy.share.take()?;
         let owner = self.budget.enter();
-        let outcome = self.answer(request);
+        let outcome = if wanted() { self.answer(request) } else { Err(Error::Cancelled) };
         // Whatever a strategy made of the interrupt is not its fault.
         let outcome = outcome.map_err(|error| if self.budget.cancelled() { Error::Cancelled } else { error });
         if owner {
@@ -274,5 +276,11 @@ impl Pager for Worker {
 
     fn phases(&self) -> Option<Phases> {
         self.ledger().map(|ledger| ledger.phases)
+    }
+}
+
+impl Pager for Worker {
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        self.page_if(request, || true)
     }
 }
