@@ -273,14 +273,14 @@ impl Worker {
         }
         outcome
     }
-
-    fn phases(&self) -> Option<Phases> {
-        self.ledger().map(|ledger| ledger.phases)
-    }
 }
 
 impl Pager for Worker {
     fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
         self.page_if(request, || true)
+    }
+
+    fn phases(&self) -> Option<Phases> {
+        self.ledger().map(|ledger| ledger.phases)
     }
 }
