@@ -34,7 +34,7 @@ fn all_spin() {
 
 #[test]
 fn all_grow() {
-    storm(&["grow-until-refused", "grow-in-start", "many-memories", "many-tables"]);
+    storm(&["grow-until-refused", "grow-in-start", "many-memories", "giant-string"]);
 }
 
 #[test]
