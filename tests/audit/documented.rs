@@ -41,7 +41,8 @@ fn the_screens_in_the_documentation_are_what_the_program_prints() {
             continue;
         }
         let nothing = || String::from("(nothing)");
-        let at = (0..).find(|&at| now.get(at) != before.get(at)).unwrap();
+        let longest = now.len().max(before.len());
+        let at = (0..longest).find(|&at| now.get(at) != before.get(at)).unwrap();
         wrong.push(format!(
             "{strategy}.txt, stable line {}:\n  it says  {}\n  but now  {}",
             at + 1,

@@ -43,7 +43,8 @@ pub fn judge(audit: &mut Audit) {
 
 /// Whether a reason to refuse a component is what it imports.
 pub fn is_of_imports(reason: &str) -> bool {
-    reason.starts_with("it imports ")
+    // The second is the linker's line of a policy.
+    reason.starts_with("it imports ") || reason.contains(" would grant what it imports of ")
 }
 
 /// The code of a failure, from the error itself.
@@ -133,7 +134,9 @@ fn did(audit: &Audit, list: &mut List<'_>) {
     let denials: Vec<_> = audit.used.denials.iter().filter(|denial| denial.rule != LIMIT).collect();
     if let [first, rest @ ..] = denials.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more kinds", rest.len()) };
-        list.add("denied-sql", format!("{}: {}, {} times{more}", first.rule, first.object, first.count));
+        let object = if first.object.is_empty() { "(an empty name)" } else { &first.object };
+        let count = grouped(first.count);
+        list.add("denied-sql", format!("rule {}: {object}, {count} times{more}", first.rule));
     }
     let used = &audit.used;
     if used.unshown_payloads > 0 {

@@ -62,7 +62,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
         Verb::Report(args) => report::run(&common, &args),
-        Verb::Policy(verb) => policy::run(common, verb),
+        Verb::Policy(verb) => policy::run(&common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
         Verb::Strategy(args) => strategy::run(&common, args),
         Verb::Selftest(args) => selftest::run(&common, &args),

@@ -14,12 +14,12 @@ use crate::registry::Registry;
 const USUAL: &str = "keyhole.toml";
 
 /// Runs the verb.
-pub fn run(common: Common, verb: PolicyVerb) -> Result<u8, Error> {
+pub fn run(common: &Common, verb: PolicyVerb) -> Result<u8, Error> {
     match verb {
-        PolicyVerb::New { file } => make(&common, file),
-        PolicyVerb::Check { file } => check(&common, file),
-        PolicyVerb::Show => show(&common),
-        PolicyVerb::Allow(args) => allow::run(&common, &args),
+        PolicyVerb::New { file } => make(common, file),
+        PolicyVerb::Check { file } => check(common, file),
+        PolicyVerb::Show => show(common),
+        PolicyVerb::Allow(args) => allow::run(common, &args),
     }
 }
 
