@@ -65,7 +65,11 @@ fn one_that_differs_on_one_page_in_many_is_stopped_in_shadow_with_the_smallest_r
     });
     let failed = staged(&service, "lies-to-one-window").unwrap();
     let failure = failed.failure.unwrap();
-    assert_eq!((failure.stage, failure.kind.as_str()), (Stage::Shadow, "lie:next-page-instead"), "{failure:?}");
+    assert_eq!(
+        (failure.stage, failure.kind.as_str()),
+        (Stage::Shadow, "lie:next-page-instead"),
+        "{failure:?}"
+    );
     let smallest = failure.smallest.unwrap();
     assert_eq!(smallest["from_ts"].as_i64().unwrap().rem_euclid(100_000), THE_ONE, "{smallest}");
     assert_eq!((smallest["page"].as_u64(), smallest["page_size"].as_u64()), (Some(1), Some(1)), "{smallest}");
