@@ -1,6 +1,8 @@
 //! The command line: what may be said, and what it means when it is not said.
 
-use std::net::SocketAddr;
+mod serve;
+mod strategy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +11,9 @@ use crate::audit::facts::Severity;
 use crate::contract::dataset;
 use crate::decisions::Head;
 use crate::strategy::Instances;
+
+pub use serve::ServeArgs;
+pub use strategy::{StrategyArgs, StrategyVerb};
 
 /// Hosts query strategies as sandboxed WebAssembly components over an audit log.
 ///
@@ -152,64 +157,6 @@ pub enum DecisionsVerb {
     },
 }
 
-/// Options of `strategy`.
-#[derive(Args, Debug)]
-pub struct StrategyArgs {
-    /// The service's admin socket [default: admin.sock in the state folder].
-    #[arg(long, global = true, env = "KEYHOLE_ADMIN", value_name = "SOCKET")]
-    pub admin: Option<PathBuf>,
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: StrategyVerb,
-}
-
-/// The verbs of `strategy`.
-#[derive(Subcommand, Debug)]
-pub enum StrategyVerb {
-    /// Say what serves, what served before, and what is on its way.
-    List,
-    /// Take a strategy in: it is checked, its scratch is filled, and it is proven equal to the reference.
-    Stage {
-        /// A component file, or the name of a strategy that the binary or the policy knows.
-        strategy: String,
-        /// The name that it will have, of a stanza of the policy's.
-        #[arg(long = "as", value_name = "NAME")]
-        name: Option<String>,
-        /// Do not wait for the proof.
-        #[arg(long)]
-        no_wait: bool,
-    },
-    /// Compare a proven strategy with the one that serves, on live requests.
-    Shadow {
-        /// The strategy.
-        name: String,
-        /// The share of live requests that it is asked as well, above 0 and at most 1.
-        #[arg(long, value_name = "S")]
-        share: f64,
-        /// How many requests are compared.
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
-        requests: u64,
-        /// Do not wait for the end of the shadow.
-        #[arg(long)]
-        no_wait: bool,
-    },
-    /// Make a strategy the active one: one whose shadow saw no difference, or that served before.
-    Promote {
-        /// The strategy.
-        name: String,
-        /// Only if it is this staging of it, as `list` shows it after the #.
-        #[arg(long, value_name = "N")]
-        revision: Option<u64>,
-    },
-    /// Make the strategy that served before the active one again.
-    Rollback,
-    /// Let go of a strategy that does not serve, once it has answered what it began.
-    Drain {
-        /// The strategy.
-        name: String,
-    },
-}
-
 /// Options of `seed`.
 #[derive(Args, Debug)]
 pub struct SeedArgs {
@@ -257,30 +204,6 @@ pub struct PageArgs {
     /// Add what each request did: statements, plans, denials, costs, notes.
     #[arg(long)]
     pub ledger: bool,
-}
-
-/// Options of `serve`.
-#[derive(Args, Debug)]
-pub struct ServeArgs {
-    /// Where viewers connect. Another address than the loopback's needs --token-file or --no-auth.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    pub listen: SocketAddr,
-    /// Where operators connect: a Unix socket that nobody but this user may use. Nowhere else are
-    /// strategies staged or metrics shown.
-    #[arg(long, value_name = "SOCKET")]
-    pub admin: Option<PathBuf>,
-    /// Let viewers in by these tokens alone, one a line; read again at SIGHUP, as the policy is.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Let everybody in, from other machines, too.
-    #[arg(long, conflicts_with = "token_file")]
-    pub no_auth: bool,
-    /// Requests a second of one viewer, twice as many at once; 0 for no limit.
-    #[arg(long, default_value_t = crate::serve::RATE, value_name = "N")]
-    pub rate: u32,
-    /// Seconds that the end may take, after SIGTERM.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
-    pub deadline: u64,
 }
 
 /// What can be done with a policy.

@@ -100,7 +100,7 @@ fn the_end_answers_whom_it_can_cuts_the_rest_and_lets_nobody_in() {
     let service = site.open();
     let pending: Vec<_> =
         (0..40).map(|page| service.submit(from(i64::MIN, page % 9 + 1, 10)).unwrap()).collect();
-    let drained = service.shutdown(Duration::from_secs(60));
+    let drained = service.shutdown(Duration::from_mins(1));
     assert_eq!(drained.cut, 0, "{drained:?}");
     for pending in pending {
         assert_eq!(pending.wait().page.unwrap().len(), 10);

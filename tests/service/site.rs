@@ -23,7 +23,7 @@ use crate::support::{Place, binary};
 pub(super) const THE_ONE: i64 = 77_777;
 
 /// How long the machine may take for what takes it a second alone.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(super) struct Site {
     pub(super) place: Place,

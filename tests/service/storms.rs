@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use keyhole::page::{PageRequest, Pager};
 use keyhole::registry;
-use keyhole::service::orders::Order;
-use keyhole::service::status::Stage;
+use keyhole::selftest::cases::{self, Seen};
+use keyhole::service::status::{Stage, Staged};
 use keyhole::service::{Lane, Service};
 use keyhole::strategy::{Instances, Worker};
 
-use super::site::{Site, active, bring_in, from, ids, promote, shut, stage, staged, until};
+use super::site::{Site, active, bring_in, from, ids, promote, shut, stage, until};
 
 /// Strategies of every kind that a proof, a check, or the page itself must stop.
 const HOSTILE: [&str; 12] = [
@@ -156,14 +156,16 @@ fn stage_storm() {
         for stager in stagers {
             stager.join().unwrap();
         }
-        until("every candidate has failed", || {
-            let staged = service.state().staged;
-            assert!(
-                staged.iter().all(|staged| !matches!(staged.stage, Stage::Proven | Stage::Ready)),
-                "{staged:?}"
-            );
-            staged.iter().all(|staged| staged.stage == Stage::Failed)
+        until("every candidate is judged", || {
+            let judged = |staged: &Staged| matches!(staged.stage, Stage::Failed | Stage::Proven);
+            service.state().staged.iter().all(judged)
         });
+        for candidate in service.state().staged {
+            // Some only try what they are denied, and answer rightly all the same.
+            let harmless =
+                matches!(cases::find(&candidate.name).unwrap().seen, Seen::Denied | Seen::Harmless);
+            assert!(candidate.stage == Stage::Failed || harmless, "{candidate:?}");
+        }
         over.store(true, SeqCst);
     });
     let (refused, let_in) = (refused.into_inner().unwrap(), let_in.into_inner());
@@ -173,12 +175,6 @@ fn stage_storm() {
     assert!(let_in > 0 && refused.values().sum::<u64>() > 0, "{details}");
     assert_eq!(service.active().unwrap(), before, "what served before still serves");
     assert!(service.state().ready);
-    for name in HOSTILE {
-        let order = Order::Shadow { name: name.to_owned(), share: 1.0, requests: 1, by: None };
-        if staged(&service, name).is_some() {
-            assert_eq!(service.carry_out(order).unwrap_err().code(), "not-ready", "{name}");
-        }
-    }
     judge(&site, &load, &["keyset"]);
     assert_eq!(active(&service), "keyset");
     shut(&service);

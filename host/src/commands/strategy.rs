@@ -18,7 +18,7 @@ use crate::service::status::{Stage, Staged, Standing, State};
 const MOST_BYTES: u64 = 4 << 20;
 
 /// How long an answer may take: a drain waits for requests, and a check for its child.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often `stage` and `shadow` look how far it is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -290,6 +290,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Proven => "proven",
         Stage::Shadow => "in shadow",
         Stage::Ready => "ready to be promoted",
+        Stage::Active => "serves",
         Stage::Failed => "failed",
     }
 }

@@ -25,15 +25,15 @@ const VERSION: u32 = 1;
 pub(super) struct Kept {
     version: u32,
     /// The strategy that serves; none where none does.
-    pub(super) active: Option<Name>,
+    pub(super) active: Option<Known>,
     /// Those that served before in good standing, the latest last.
-    pub(super) good: Vec<Name>,
+    pub(super) good: Vec<Known>,
 }
 
 /// A strategy by name and digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Name {
+pub(super) struct Known {
     pub(super) name: String,
     /// SHA-256 of its component, in hex.
     pub(super) digest: String,
@@ -44,7 +44,7 @@ pub(super) struct Name {
 impl Kept {
     /// What is to be kept of these.
     pub(super) fn of(active: Option<&Arc<Serving>>, good: &[Arc<Serving>]) -> Self {
-        let name = |serving: &Arc<Serving>| Name {
+        let name = |serving: &Arc<Serving>| Known {
             name: serving.name.to_string(),
             digest: serving.digest.to_string(),
             proven: serving.proven.load(std::sync::atomic::Ordering::Relaxed),

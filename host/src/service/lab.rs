@@ -215,7 +215,7 @@ impl House {
             count: Some(state.compared),
             ..self.about(Event::Verdict, &run.serving, reason)
         };
-        self.settle(Moved::told(decision));
+        self.settle(&Moved::told(decision));
     }
 
     fn have_checked(&self, policy: &Arc<Policy>, found: Found) -> Result<Arc<Serving>, Error> {
@@ -283,7 +283,7 @@ impl House {
             candidate.failure = failure;
         }
         let decision = Decision { request, ..self.about(Event::Verdict, serving, reason) };
-        self.settle(Moved::told(decision));
+        self.settle(&Moved::told(decision));
     }
 
     /// What serves since the first start, without a proof, is proven meanwhile.
@@ -292,13 +292,11 @@ impl House {
             Ok(Proof::Equal(pages)) => {
                 serving.proven.store(true, Relaxed);
                 let reason = format!("proven: {pages} pages equal to those of the reference");
-                self.settle(Moved::told(self.about(Event::Verdict, serving, reason)));
+                self.settle(&Moved::told(self.about(Event::Verdict, serving, reason)));
             }
             Ok(Proof::Different(failure)) => {
                 let reason = format!("not proven: {}: {}", failure.kind, failure.message);
-                if let Some(moved) = self.take_out(serving, Out::Tripped, reason, "breaker", false) {
-                    self.settle(moved);
-                }
+                self.settle(&self.take_out(serving, Out::Tripped, reason, "breaker", false));
             }
             // Undecided: it serves on, and readiness says that it is not proven.
             Err(_) => {}
@@ -365,17 +363,15 @@ pub(super) fn found_in(
     bytes: Vec<u8>,
     name: Option<&str>,
 ) -> Result<Found, Error> {
-    let stanza = match name.and_then(|name| policy.stanzas.get(name)).filter(|stanza| !stanza.is_built_in()) {
-        Some(stanza) => stanza,
-        None => {
-            let stanza = lines::stanza_of(policy, &origin, &bytes)?;
-            if let Some(name) = name.filter(|name| *name != stanza.name) {
-                let reasons = vec![format!("the policy knows it as {}, not as {name}", stanza.name)];
-                return Err(Error::NotGranted { path: origin, reasons, lines: String::new() });
-            }
-            stanza
-        }
-    };
+    let named = name.and_then(|name| policy.stanzas.get(name)).filter(|stanza| !stanza.is_built_in());
+    let stanza = match named {
+        Some(stanza) => Ok(stanza),
+        None => lines::stanza_of(policy, &origin, &bytes),
+    }?;
+    if let Some(name) = name.filter(|name| *name != stanza.name) {
+        let reasons = vec![format!("the policy knows it as {}, not as {name}", stanza.name)];
+        return Err(Error::NotGranted { path: origin, reasons, lines: String::new() });
+    }
     identity::check(stanza, &origin, &bytes)?;
     lines::check_imports(stanza, &origin, &bytes)?;
     let (name, grants) = (stanza.name.clone(), stanza.grants.clone());

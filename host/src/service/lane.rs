@@ -98,10 +98,10 @@ mod tests {
     fn a_thread_that_sleeps_is_not_on_a_processor() {
         let before = on_processor().unwrap();
         std::thread::sleep(Duration::from_millis(30));
-        assert!(on_processor().unwrap() - before < Duration::from_millis(20));
+        assert!(on_processor().unwrap() < before + Duration::from_millis(20));
         let began = Instant::now();
         let start = on_processor().unwrap();
-        while on_processor().unwrap() - start < Duration::from_millis(5) {
+        while on_processor().unwrap() < start + Duration::from_millis(5) {
             assert!(began.elapsed() < Duration::from_secs(30), "a thread that spins is on a processor");
         }
     }

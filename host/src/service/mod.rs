@@ -12,6 +12,7 @@
 //! ordinary priority for the strategy that serves, the lab's and the lane's at idle priority for all others.
 
 mod breaker;
+mod compare;
 mod desk;
 mod kept;
 mod lab;
@@ -27,8 +28,6 @@ mod serving;
 mod shadow;
 mod start;
 pub mod status;
-#[cfg(test)]
-mod tests;
 mod water;
 
 use std::path::PathBuf;
@@ -249,7 +248,7 @@ impl House {
             self.samples.put(sample);
         }
         if let Some(moved) = moved {
-            self.settle(moved);
+            self.settle(&moved);
         }
     }
 

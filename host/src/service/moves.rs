@@ -41,7 +41,15 @@ impl House {
         let (next, staging, before, good) = {
             let roster = self.roster();
             let before = self.active();
-            let (next, staging) = roster.promotable(name, revision, before.is_some())?;
+            let chosen = roster.promotable(name, revision, before.is_some());
+            let (next, staging) = match chosen {
+                Err(Error::NoSuchStrategy { .. })
+                    if before.as_ref().is_some_and(|now| *now.name == *name) =>
+                {
+                    return Err(not_ready(name, "it is the active one already"));
+                }
+                chosen => chosen?,
+            };
             if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &next)) {
                 return Err(not_ready(name, "it is the active one already"));
             }
@@ -100,7 +108,7 @@ impl House {
             None => "rolled back: nothing served".to_owned(),
         };
         let decision = Decision { by, ..self.about(Event::Swap, &next, reason) };
-        self.settle(Moved { decision, swap: Some(swap.clone()) });
+        self.settle(&Moved { decision, swap: Some(swap.clone()) });
         Ok(swap)
     }
 
@@ -154,7 +162,7 @@ impl House {
         match page {
             Err(error) if serving.breaker.failed(error) => {
                 let reason = format!("taken out by the breaker: last {}", error.observed());
-                self.take_out(serving, Out::Tripped, reason, "breaker", true)
+                Some(self.take_out(serving, Out::Tripped, reason, "breaker", true))
             }
             _ => None,
         }
@@ -164,11 +172,9 @@ impl House {
     pub(super) fn caught(&self, serving: &Arc<Serving>, failure: Failure) {
         if serving.breaker.lied(failure.kind.clone()) {
             let reason = format!("taken out: it served a wrong page ({}): {}", failure.kind, failure.message);
-            let moved = self.take_out(serving, Out::Tripped, reason, "breaker", false);
-            if let Some(mut moved) = moved {
-                moved.decision.request = failure.smallest.map(|request| request.to_string());
-                self.settle(moved);
-            }
+            let mut moved = self.take_out(serving, Out::Tripped, reason, "breaker", false);
+            moved.decision.request = failure.smallest.map(|request| request.to_string());
+            self.settle(&moved);
         }
     }
 
@@ -180,13 +186,13 @@ impl House {
         reason: String,
         why: &str,
         may_rest: bool,
-    ) -> Option<Moved> {
+    ) -> Moved {
         let began = Instant::now();
         serving.put_out(out);
         let mut roster = self.roster();
         let before = self.active();
         let next = roster.last_good();
-        let mut decision = self.about_under(&roster, Event::Swap, serving, reason);
+        let mut decision = roster.about(Event::Swap, serving, reason);
         let swap = if before.as_ref().is_some_and(|active| Arc::ptr_eq(active, serving)) {
             let good: Vec<Arc<Serving>> = roster.good.iter().filter(|good| !good.is_out()).cloned().collect();
             let good = match &next {
@@ -213,7 +219,7 @@ impl House {
         };
         drop(roster);
         self.queue.tidy();
-        Some(Moved { decision, swap })
+        Moved { decision, swap }
     }
 
     /// Lets a strategy in again that its breaker took out with nobody to follow, after a rest.
@@ -234,11 +240,11 @@ impl House {
         let swap = roster.point(self, Some(&serving), None, good, "rested", began);
         drop(roster);
         let decision = self.about(Event::Swap, &serving, "serves again after a rest: nothing else did");
-        self.settle(Moved { decision, swap: Some(swap) });
+        self.settle(&Moved { decision, swap: Some(swap) });
     }
 
     /// Writes down what was done already. Where that fails it stands in the service's troubles.
-    pub(super) fn settle(&self, moved: Moved) {
+    pub(super) fn settle(&self, moved: &Moved) {
         let _desk = self.desk();
         let kept = if moved.swap.is_some() { self.keep_as_it_is() } else { Ok(()) };
         let written = kept.and_then(|()| self.record(&moved.decision));
@@ -266,21 +272,7 @@ impl House {
 
     /// A decision about a strategy, under the policy of now.
     pub(super) fn about(&self, event: Event, serving: &Serving, reason: impl Into<String>) -> Decision {
-        self.about_under(&self.roster(), event, serving, reason)
-    }
-
-    fn about_under(
-        &self,
-        roster: &Roster,
-        event: Event,
-        serving: &Serving,
-        reason: impl Into<String>,
-    ) -> Decision {
-        Decision {
-            digest: Some(format!("sha256:{}", serving.digest)),
-            policy: roster.policy.digest.clone(),
-            ..Decision::new(event, &*serving.name, reason)
-        }
+        self.roster().about(event, serving, reason)
     }
 
     pub(super) fn record(&self, decision: &Decision) -> Result<(), Error> {
@@ -289,6 +281,15 @@ impl House {
 }
 
 impl Roster {
+    /// A decision about a strategy, under the policy that is in force.
+    fn about(&self, event: Event, serving: &Serving, reason: impl Into<String>) -> Decision {
+        Decision {
+            digest: Some(format!("sha256:{}", serving.digest)),
+            policy: self.policy.digest.clone(),
+            ..Decision::new(event, &*serving.name, reason)
+        }
+    }
+
     /// Makes `next` the active one if nothing has changed since it was chosen.
     #[allow(clippy::too_many_arguments, reason = "what was chosen, and what it was chosen from")]
     fn install(

@@ -170,7 +170,7 @@ impl House {
                 "regranted"
             };
             if next.is_none() {
-                roster.nothing = "the policy no longer lets in the strategy that served".to_owned();
+                "the policy no longer lets in the strategy that served".clone_into(&mut roster.nothing);
             }
             roster.point(self, next.as_ref(), before.as_ref(), good, why, began);
             if let Some(before) = before {
@@ -232,7 +232,7 @@ impl House {
     }
 
     /// A strategy that was kept, as the policy lets it in now.
-    pub(super) fn restore(&self, policy: &Policy, kept: &kept::Name) -> Result<Arc<Serving>, Error> {
+    pub(super) fn restore(&self, policy: &Policy, kept: &kept::Known) -> Result<Arc<Serving>, Error> {
         let found = if BUILT_IN.contains(&kept.name.as_str()) {
             Registry::new(policy).find(&kept.name)?
         } else {

@@ -131,7 +131,9 @@ impl Roster {
                 return not(format!("it was staged again since: {wanted} is now {}", candidate.revision));
             }
             return match candidate.stage {
-                Stage::Ready => Ok((Arc::clone(&candidate.serving), Some(candidate.revision))),
+                Stage::Ready | Stage::Active => {
+                    Ok((Arc::clone(&candidate.serving), Some(candidate.revision)))
+                }
                 // There is nobody whose shadow it could be in.
                 Stage::Proven | Stage::Shadow if !anything_serves => {
                     Ok((Arc::clone(&candidate.serving), Some(candidate.revision)))

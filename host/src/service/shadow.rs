@@ -5,21 +5,15 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
-use crate::error::Error;
 use crate::log::Identity;
-use crate::page::{Page, PageRequest, Pager};
-use crate::service::House;
-use crate::service::lane::{Leash, Stop};
-use crate::service::proof::{Prover, failure_from};
+use crate::page::Page;
+use crate::service::lane::Stop;
 use crate::service::serving::Serving;
-use crate::service::status::{Compared, Failure, ShadowState, Stage};
-use crate::strategy::Worker;
-use crate::verify::compare::first_difference;
-use crate::verify::sides::{Case, bounded};
+use crate::service::status::{Compared, Failure, ShadowState};
 
 /// Samples that may wait, each with its page.
 const WAITING: usize = 64;
@@ -29,12 +23,12 @@ const WAITING_BYTES: usize = 16 << 20;
 
 /// A page that was served, to be compared.
 pub(super) struct Sample {
-    page: Page,
-    serving: Arc<Serving>,
+    pub(super) page: Page,
+    pub(super) serving: Arc<Serving>,
     /// The log's database when it was served: another one has other events.
-    log: Identity,
-    with_reference: bool,
-    shadow: Option<Arc<Run>>,
+    pub(super) log: Identity,
+    pub(super) with_reference: bool,
+    pub(super) shadow: Option<Arc<Run>>,
 }
 
 /// A candidate's time in shadow.
@@ -48,7 +42,7 @@ pub(super) struct Run {
     compared: AtomicU64,
     non_empty: AtomicU64,
     dropped: AtomicU64,
-    undecided: AtomicU64,
+    pub(super) undecided: AtomicU64,
 }
 
 /// What is sampled, and what waits to be compared.
@@ -60,7 +54,7 @@ pub(super) struct Samples {
     shadow: ArcSwapOption<Run>,
     line: Mutex<Line>,
     arrived: Condvar,
-    counts: Counts,
+    pub(super) counts: Counts,
 }
 
 #[derive(Default)]
@@ -70,13 +64,14 @@ struct Line {
     over: bool,
 }
 
+/// What came of the comparison with the reference.
 #[derive(Default)]
-struct Counts {
-    equal: AtomicU64,
-    different: AtomicU64,
-    dropped: AtomicU64,
-    undecided: AtomicU64,
-    last: Mutex<Option<Failure>>,
+pub(super) struct Counts {
+    pub(super) equal: AtomicU64,
+    pub(super) different: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) undecided: AtomicU64,
+    pub(super) last: Mutex<Option<Failure>>,
 }
 
 impl Run {
@@ -113,7 +108,7 @@ impl Run {
     }
 
     /// Notes an equal page. True where it was the last one.
-    fn equal(&self, page: &Page) -> bool {
+    pub(super) fn equal(&self, page: &Page) -> bool {
         self.non_empty.fetch_add(u64::from(!page.is_empty()), Relaxed);
         self.compared.fetch_add(1, Relaxed) + 1 >= self.requests
     }
@@ -142,6 +137,11 @@ impl Samples {
     /// Puts a candidate in the shadow, or takes it out.
     pub(super) fn set_shadow(&self, run: Option<Arc<Run>>) {
         self.shadow.store(run);
+    }
+
+    /// Whether this candidate is in the shadow.
+    pub(super) fn is_in_shadow(&self, run: &Arc<Run>) -> bool {
+        self.shadow.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, run))
     }
 
     /// Takes this candidate out of the shadow, if it is there.
@@ -217,7 +217,7 @@ impl Samples {
         }
     }
 
-    fn next(&self) -> Option<Sample> {
+    pub(super) fn next(&self) -> Option<Sample> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if line.over {
@@ -241,176 +241,6 @@ impl Samples {
         let place = drawn as f64 / (1_u64 << 53) as f64;
         place < share
     }
-}
-
-/// The lane's connections: of the reference, of a candidate, of a strategy that serves.
-#[derive(Default)]
-struct Bench {
-    workers: Vec<(Arc<Serving>, Worker)>,
-}
-
-/// Compares samples until the service ends.
-pub(super) fn work(samples: &Arc<Samples>, house: &Weak<House>) {
-    if let Some(house) = house.upgrade() {
-        house.give_way();
-    }
-    let mut bench = Bench::default();
-    while let Some(sample) = samples.next() {
-        let Some(house) = house.upgrade() else { return };
-        bench.compare(&house, &sample);
-        bench.workers.retain(|(serving, _)| !serving.is_retired());
-    }
-}
-
-impl Bench {
-    fn compare(&mut self, house: &House, sample: &Sample) {
-        if sample.with_reference {
-            let counts = &house.samples.counts;
-            match self.with_reference(house, sample) {
-                Ok(None) => counts.equal.fetch_add(1, Relaxed),
-                Ok(Some(failure)) => {
-                    let mut last = counts.last.lock().unwrap_or_else(PoisonError::into_inner);
-                    *last = Some(failure.clone());
-                    drop(last);
-                    house.caught(&sample.serving, failure);
-                    counts.different.fetch_add(1, Relaxed)
-                }
-                Err(_) => counts.undecided.fetch_add(1, Relaxed),
-            };
-        }
-        if let Some(run) = &sample.shadow
-            && !run.stop.is_stopped()
-            && house.samples.shadow.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, run))
-        {
-            match self.with_candidate(house, sample, run) {
-                Ok(None) => {
-                    if run.equal(&sample.page) {
-                        house.shadow_over(run, None);
-                    }
-                }
-                Ok(Some(failure)) => house.shadow_over(run, Some(failure)),
-                Err(_) => {
-                    run.undecided.fetch_add(1, Relaxed);
-                }
-            }
-        }
-    }
-
-    /// The difference between what was served and the reference's page of the same snapshot.
-    fn with_reference(&mut self, house: &House, sample: &Sample) -> Result<Option<Failure>, Error> {
-        let reference = house.reference();
-        if reference.digest == sample.serving.digest {
-            return Ok(None);
-        }
-        let request = at_its_snapshot(&sample.page);
-        let right = self.right(house, &reference, sample, &request)?;
-        if first_difference(&sample.page, &right).is_none() {
-            return Ok(None);
-        }
-        let case = Case { request, subject: Ok(sample.page.clone()), reference: right };
-        self.explain(house, &sample.serving, &reference, &case, "reference", Stage::Ready)
-    }
-
-    /// The difference between what was served and the candidate's page of the same snapshot, if it is the
-    /// candidate's fault. If it is the other's, that one is caught.
-    fn with_candidate(
-        &mut self,
-        house: &House,
-        sample: &Sample,
-        run: &Arc<Run>,
-    ) -> Result<Option<Failure>, Error> {
-        let request = at_its_snapshot(&sample.page);
-        let page = self.ask(house, &run.serving, &run.stop, &request);
-        let subject = match page {
-            Ok(page) if first_difference(&page, &sample.page).is_none() => return Ok(None),
-            Ok(page) => Ok(page),
-            // What the active strategy answers, a candidate may not refuse.
-            Err(error) if error.blames_strategy() || matches!(error, Error::BadRequest { .. }) => Err(error),
-            Err(error) => return Err(error),
-        };
-        let reference = house.reference();
-        let right = self.right(house, &reference, sample, &request)?;
-        if subject.as_ref().is_ok_and(|page| first_difference(page, &right).is_none()) {
-            if Arc::ptr_eq(&sample.serving, &reference) || sample.with_reference {
-                return Ok(None);
-            }
-            let case = Case { request, subject: Ok(sample.page.clone()), reference: right };
-            if let Some(failure) =
-                self.explain(house, &sample.serving, &reference, &case, "shadow", Stage::Ready)?
-            {
-                house.caught(&sample.serving, failure);
-            }
-            return Ok(None);
-        }
-        let case = Case { request, subject, reference: right };
-        self.explain(house, &run.serving, &reference, &case, "shadow", Stage::Shadow)
-    }
-
-    /// The reference's page. Fails where the log is not the one that the sample was taken from.
-    fn right(
-        &mut self,
-        house: &House,
-        reference: &Arc<Serving>,
-        sample: &Sample,
-        request: &PageRequest,
-    ) -> Result<Page, Error> {
-        let right = self.ask(house, reference, &house.over, request)?;
-        let same =
-            Identity::of(&house.log.database)? == sample.log && right.high_water >= sample.page.high_water;
-        if same { Ok(right) } else { Err(Error::LogReplaced { path: house.log.database.clone() }) }
-    }
-
-    fn explain(
-        &mut self,
-        house: &House,
-        subject: &Arc<Serving>,
-        reference: &Arc<Serving>,
-        case: &Case,
-        stream: &str,
-        stage: Stage,
-    ) -> Result<Option<Failure>, Error> {
-        let (mut subject_worker, mut reference_worker) = (house.worker(subject), house.worker(reference));
-        let mut prover = Prover {
-            name: &subject.name,
-            reference_name: &reference.name,
-            subject: &mut subject_worker,
-            reference: &mut reference_worker,
-            stop: &house.over,
-        };
-        match prover.explain(case, stream, stage) {
-            Ok(failure) => Ok(Some(failure)),
-            Err(Error::Interrupted) => Err(Error::Interrupted),
-            // What was seen stands, even where nothing more can be found out about it.
-            Err(_) => {
-                let error = Error::Differs { what: case.words() };
-                let request = serde_json::to_value(&case.request).ok();
-                Ok(Some(Failure { smallest: request.clone(), request, ..failure_from(&error, stage) }))
-            }
-        }
-    }
-
-    fn ask(
-        &mut self,
-        house: &House,
-        serving: &Arc<Serving>,
-        stop: &Stop,
-        request: &PageRequest,
-    ) -> Result<Page, Error> {
-        let place = self.workers.iter().position(|(held, _)| Arc::ptr_eq(held, serving));
-        let place = place.unwrap_or_else(|| {
-            self.workers.push((Arc::clone(serving), house.worker(serving)));
-            self.workers.len() - 1
-        });
-        let page = Leash { worker: &mut self.workers[place].1, stop, until: None }.page(request);
-        serving.saw(&self.workers[place].1);
-        page
-    }
-}
-
-/// The request that the page answers, for exactly the snapshot that the page saw.
-fn at_its_snapshot(page: &Page) -> PageRequest {
-    let up_to = page.request.up_to.map_or(page.high_water, |up_to| up_to.min(page.high_water));
-    bounded(&page.request, up_to)
 }
 
 #[cfg(test)]

@@ -18,10 +18,10 @@ use crate::service::moves::{Moved, shown};
 use crate::service::pool::Queue;
 use crate::service::roster::Roster;
 use crate::service::serving::Serving;
-use crate::service::shadow::{self, Samples};
+use crate::service::shadow::Samples;
 use crate::service::status::Stage;
 use crate::service::water::Water;
-use crate::service::{Config, House, Lane, WAITING_A_WORKER, desk};
+use crate::service::{Config, House, Lane, WAITING_A_WORKER, compare, desk};
 use crate::strategy::Strategy;
 
 /// Uncovered events of the active strategy's scratch beyond which the service is not ready: from there on a
@@ -163,7 +163,7 @@ impl House {
             threads.push(thread("serve", move || desk::work(&queue, &house))?);
         }
         let (samples, house) = (Arc::clone(&self.samples), Arc::downgrade(self));
-        threads.push(thread("compare", move || shadow::work(&samples, &house))?);
+        threads.push(thread("compare", move || compare::work(&samples, &house))?);
         for (name, bench) in [("check", benches.checks), ("prove", benches.proofs)] {
             let house = Arc::downgrade(self);
             threads.push(thread(name, move || lab::work(&bench, &house))?);
@@ -181,7 +181,7 @@ impl House {
         let drained = self.roster().drop_drained();
         for serving in drained {
             let reason = format!("let go: it has answered all of its {} requests", serving.answered());
-            self.settle(Moved::told(self.about(Event::Stage, &serving, reason)));
+            self.settle(&Moved::told(self.about(Event::Stage, &serving, reason)));
         }
         let Ok(level) = self.water.level() else { return };
         let kept: Vec<Arc<Serving>> = {

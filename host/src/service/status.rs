@@ -126,6 +126,8 @@ pub enum Stage {
     Shadow,
     /// The shadow saw no difference: it may be promoted.
     Ready,
+    /// It serves.
+    Active,
     /// It will not serve: see its failure.
     Failed,
 }
