@@ -29,7 +29,7 @@ fn a_missing_token_is_401_and_a_wrong_one_403() {
     assert!(missing.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Bearer")));
     server.get_with("/v1/events", "Authorization: Basic YTpi\r\n").is_problem(401, "unauthorized");
     server.get_with("/v1/events", &format!("{}{}", with(ONE), with(ONE))).is_problem(401, "unauthorized");
-    for wrong in ["", "x", &ONE[1..], &ONE.to_uppercase(), &format!("{ONE}0")] {
+    for wrong in ["x", &ONE[1..], &ONE.to_uppercase(), &format!("{ONE}0")] {
         server.get_with("/v1/events", &with(wrong)).is_problem(403, "forbidden");
     }
     for target in ["/", "/v1/events/", "/metrics", "/v1%2fevents", "/openapi.json/", "//healthz"] {

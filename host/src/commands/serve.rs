@@ -50,7 +50,7 @@ pub fn run(common: Common, args: &ServeArgs) -> Result<u8, Error> {
     };
     let file = setup.common.policy.clone();
     let ended = serve::run(
-        options,
+        &options,
         log,
         setup.state().to_owned(),
         || Service::open(config),

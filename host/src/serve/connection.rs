@@ -20,7 +20,7 @@ use crate::serve::stalls::Unstalled;
 
 /// What a client gets whose request's head did not arrive in time.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\
-cache-control: no-store\r\ncontent-length: 130\r\n\r\n\
+cache-control: no-store\r\ncontent-length: 131\r\n\r\n\
 {\"type\":\"urn:keyhole:problem:request-timeout\",\"title\":\"The request took too long to arrive.\",\"status\":408,\"code\":\"request-timeout\"}";
 
 /// How long what a client still sends is read and dropped after our last word: closed at once, the system would

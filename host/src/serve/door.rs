@@ -31,7 +31,7 @@ pub(super) async fn answer(
     let started = Instant::now();
     let id = request_id::of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match admit(&front, peer, request).await {
+    let mut response = match admit(&front, peer, request) {
         Ok((request, client)) => pass(&front, router, client, request).await,
         Err(problem) => problem.into_response(),
     };
@@ -81,11 +81,7 @@ fn is_open(request: &Request<Body>) -> bool {
 }
 
 /// Who asks, if the request may be asked.
-async fn admit(
-    front: &Front,
-    peer: IpAddr,
-    request: Request<Body>,
-) -> Result<(Request<Body>, Client), Problem> {
+fn admit(front: &Front, peer: IpAddr, request: Request<Body>) -> Result<(Request<Body>, Client), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES {
         return Err(Problem::new("target-too-long"));

@@ -13,7 +13,7 @@ use crate::page::{Cursors, PageRequest, render};
 use crate::serve::bounds::ANSWER_TIME;
 use crate::serve::front::Front;
 use crate::serve::portions::Portions;
-use crate::serve::problem::Problem;
+use crate::serve::problem::{Problem, Told};
 use crate::serve::{etag, link, query, shapes};
 
 /// The name of the strategy that answered.
@@ -53,17 +53,17 @@ pub(super) const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
             ("X-Request-Id" = String, description = "The request's name in the logs"),
         )),
         (status = 304, description = "The client has the page"),
-        (status = 400, description = "The request or its cursor is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The token is not let in", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "A body of that size is not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 414, description = "Path and query are too long", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "Not this server's host", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests of this client", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The request or its cursor is not valid", body = Told, content_type = "application/problem+json"),
+        (status = 401, description = "A token is needed", body = Told, content_type = "application/problem+json"),
+        (status = 403, description = "The token is not let in", body = Told, content_type = "application/problem+json"),
+        (status = 413, description = "A body of that size is not taken", body = Told, content_type = "application/problem+json"),
+        (status = 414, description = "Path and query are too long", body = Told, content_type = "application/problem+json"),
+        (status = 421, description = "Not this server's host", body = Told, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests of this client", body = Told, content_type = "application/problem+json"),
         (status = 431, description = "The headers are too large, or too many"),
-        (status = 500, description = "Something failed here", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "The strategy failed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now: see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "Something failed here", body = Told, content_type = "application/problem+json"),
+        (status = 502, description = "The strategy failed", body = Told, content_type = "application/problem+json"),
+        (status = 503, description = "Not now: see Retry-After", body = Told, content_type = "application/problem+json"),
     ),
     security((), ("token" = [])),
 )]

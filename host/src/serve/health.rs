@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::task::block_in_place;
 
 use crate::serve::front::Front;
-use crate::serve::problem::Problem;
+use crate::serve::problem::{Problem, Told};
 use crate::serve::shapes::Health;
 
 /// Whether the process lives.
@@ -28,7 +28,7 @@ pub(super) async fn healthz() -> Response {
 /// opened, and no journal waits to be recovered.
 #[utoipa::path(get, path = "/readyz", operation_id = "readiness", responses(
     (status = 200, description = "They are", body = Health),
-    (status = 503, description = "Not now: see Retry-After", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Not now: see Retry-After", body = Told, content_type = "application/problem+json"),
 ))]
 pub(super) async fn readyz(State(front): State<Arc<Front>>) -> Response {
     if front.ending.load(Relaxed) {

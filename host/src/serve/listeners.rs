@@ -109,13 +109,11 @@ pub(super) async fn operators(
     loop {
         let next = async {
             let line = Arc::clone(&lines.free).acquire_owned().await.ok()?;
-            match socket.listener.accept().await {
-                Ok((stream, _)) => Some((line, stream)),
-                Err(_) => {
-                    sleep(BREATH).await;
-                    None
-                }
+            if let Ok((stream, _)) = socket.listener.accept().await {
+                return Some((line, stream));
             }
+            sleep(BREATH).await;
+            None
         };
         let next = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,

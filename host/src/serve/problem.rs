@@ -14,8 +14,14 @@ use crate::serve::codes::{self, Code};
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why there is no answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Problem(Box<Told>);
+
+/// What a client reads of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+#[schema(as = Problem)]
+pub(super) struct Told {
     /// The kind of problem: `urn:keyhole:problem:` and its code. Stable.
     #[serde(rename = "type")]
     #[schema(example = "urn:keyhole:problem:bad-request")]
@@ -54,7 +60,7 @@ impl Problem {
     /// The problem of that code.
     pub(super) fn new(code: &str) -> Self {
         let Code { name, status, retry, title } = codes::of(code);
-        Self {
+        Self(Box::new(Told {
             kind: format!("urn:keyhole:problem:{name}"),
             title,
             status,
@@ -64,7 +70,7 @@ impl Problem {
             fix: None,
             lines: None,
             retry,
-        }
+        }))
     }
 
     /// What a client is told of an error: its code and the code's text. Not the error's own words, which may
@@ -75,41 +81,42 @@ impl Problem {
 
     /// What an operator is told of an error: everything.
     pub(super) fn in_full(error: &Error) -> Self {
-        Self {
-            detail: Some(error.to_string().into()),
-            place: error.place().map(|path| path.display().to_string()),
-            fix: error.fix(),
-            lines: error.lines().map(str::to_owned),
-            ..Self::of(error)
-        }
+        let mut problem = Self::of(error);
+        problem.0.detail = Some(error.to_string().into());
+        problem.0.place = error.place().map(|path| path.display().to_string());
+        problem.0.fix = error.fix();
+        problem.0.lines = error.lines().map(str::to_owned);
+        problem
     }
 
     /// The same, with words of ours on what to do differently.
-    pub(super) fn saying(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+    pub(super) fn saying(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
     }
 
     /// The same, to be tried again after so many seconds.
-    pub(super) fn after(self, seconds: u32) -> Self {
-        Self { retry: Some(seconds.max(1)), ..self }
+    pub(super) fn after(mut self, seconds: u32) -> Self {
+        self.0.retry = Some(seconds.max(1));
+        self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry {
+        if let Some(seconds) = self.0.retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == 401 {
+        if self.0.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keyhole\""));
         }
-        response.extensions_mut().insert(Answer(self.code));
+        response.extensions_mut().insert(Answer(self.0.code));
         response
     }
 }

@@ -80,7 +80,7 @@ impl Options {
 /// Serves until a signal ends it. `open` starts the service, once the address is this process's own; `policy`
 /// reads the policy again.
 pub fn run(
-    options: Options,
+    options: &Options,
     log: Log,
     state: PathBuf,
     open: impl FnOnce() -> Result<Service, Error>,
@@ -113,7 +113,7 @@ pub fn run(
             ending: AtomicBool::new(false),
         });
         tracing::info!(address = %address, admin = options.admin.as_ref().map(|path| path.display().to_string()), "listening");
-        serve(&options, front, listener, socket, signals, Arc::new(policy)).await
+        serve(options, front, listener, socket, signals, Arc::new(policy)).await
     });
     logs.flush();
     runtime.shutdown_background();

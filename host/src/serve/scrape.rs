@@ -1,4 +1,4 @@
-//! `/metrics`: what was counted, and how the service is doing now, as OpenMetrics text.
+//! `/metrics`: what was counted, and how the service is doing now, as `OpenMetrics` text.
 
 use std::fmt;
 

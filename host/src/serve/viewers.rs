@@ -59,7 +59,6 @@ fn described() -> (Router<Arc<Front>>, OpenApi) {
 }
 
 /// A panic is one request's end, and no word of it leaves.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_what: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     let mut response = Problem::new("internal").into_response();
