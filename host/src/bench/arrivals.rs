@@ -122,7 +122,7 @@ mod tests {
         clock.advance(500);
         arrivals.open(clock.now());
         let mut entries = Vec::new();
-        let mut take = || arrivals.take(&clock, &stop).map(|ticket| ticket.entered.as_nanos());
+        let take = || arrivals.take(&clock, &stop).map(|ticket| ticket.entered.as_nanos());
         entries.push((take(), clock.now().as_nanos()));
         clock.advance(2_500); // a stall over two arrivals
         for _ in 0..4 {

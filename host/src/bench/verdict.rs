@@ -88,6 +88,7 @@ fn swaps(mix: &MixResult) -> impl Iterator<Item = (&Ratio, &StrategyResult, &Str
     let side = |name: &str| mix.results.iter().find(|result| result.strategy == name);
     mix.ratios.iter().filter_map(move |ratio| {
         let (of, to) = (side(&ratio.of)?, side(&ratio.to)?);
-        (of.kind == Kind::Wasm && !is_twin(&ratio.of, &ratio.to)).then_some((ratio, of, to))
+        let floor = to.kind == Kind::Floor;
+        (of.kind == Kind::Wasm && !floor && !is_twin(&ratio.of, &ratio.to)).then_some((ratio, of, to))
     })
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::visible::visible_lines;
-use super::{Bar, Block, Cell, Column, Document, Level, Section, Verdict, shares, visible};
+use super::{Bar, Block, Cell, Column, Document, Level, Section, Verdict, shares, svg, visible};
 
 /// The one style sheet. It is named in the content policy by its digest, so that no other is used.
 const STYLE: &str = include_str!("style.css");
@@ -66,6 +66,8 @@ fn write_section(out: &mut String, section: &Section) -> fmt::Result {
                 writeln!(out, "<pre><code>{}</code></pre>", escape(&visible_lines(code).join("\n")))?;
             }
             Block::Bars(bars) => write_bars(out, bars)?,
+            Block::Plot(plot) => svg::write_plot(out, plot)?,
+            Block::Stacks(stacks) => svg::write_stacks(out, stacks)?,
         }
     }
     writeln!(out, "</section>")
@@ -141,7 +143,7 @@ fn class(level: Level) -> &'static str {
 }
 
 /// Text that is not markup, in an element as in an attribute.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

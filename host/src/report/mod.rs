@@ -4,13 +4,16 @@
 //! show what is not plain text escaped (see [`visible`]), so nothing in a report can move a cursor,
 //! turn a line around or become markup.
 
+mod chart;
 mod html;
 mod layout;
 mod number;
 mod screen;
+mod svg;
 mod text;
 mod visible;
 
+pub use chart::{Plot, Scale, ScaleKind, Series, Stack, Stacks};
 pub use html::html;
 pub use number::{grouped, time};
 pub use screen::screen;
@@ -68,6 +71,10 @@ pub enum Block {
     Code(String),
     /// Sizes to compare by eye.
     Bars(Vec<Bar>),
+    /// Lines over an axis.
+    Plot(Plot),
+    /// Bars of parts.
+    Stacks(Stacks),
 }
 
 /// A column of a table.

@@ -37,6 +37,22 @@ fn everywhere(text: &str) -> Document {
                     words: text.to_owned(),
                     level: Level::Warn,
                 }]),
+                Block::Plot(Plot {
+                    title: text.to_owned(),
+                    x: Scale { label: text.to_owned(), kind: ScaleKind::Places(vec![text.to_owned()]) },
+                    y: Scale { label: text.to_owned(), kind: ScaleKind::Log },
+                    series: vec![Series { name: text.to_owned(), colour: 3, points: vec![(0.0, 5.0)] }],
+                }),
+                Block::Stacks(Stacks {
+                    title: text.to_owned(),
+                    parts: vec![(text.to_owned(), 1)],
+                    stacks: vec![Stack {
+                        label: text.to_owned(),
+                        sizes: vec![(1.0, 1)],
+                        words: text.to_owned(),
+                    }],
+                    shares: true,
+                }),
             ],
         }],
     }

@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::chart::{Plot, Stacks};
 use super::layout::{pad, squeeze, wrap};
 use super::visible::visible_lines;
 use super::{Bar, Block, Cell, Column, Document, Level, Section, Verdict, shares, visible};
@@ -79,8 +80,28 @@ impl Screen {
                     self.lines.extend(lines.iter().map(|line| format!("{INDENT}{INDENT}{line}")));
                 }
                 Block::Bars(bars) => self.bars(bars),
+                Block::Plot(plot) => self.ends(plot),
+                Block::Stacks(stacks) => self.stacks(stacks),
             }
         }
+    }
+
+    /// A plot cannot be drawn here: where each of its lines begins and ends.
+    fn ends(&mut self, plot: &Plot) {
+        self.hanging(INDENT, "", &Cell::from(plot.title.as_str()));
+        let ends = plot.series.iter().map(|series| {
+            let said = |(at, value): &(f64, f64)| format!("{} at {}", plot.y.said(*value), plot.x.said(*at));
+            let from_to: Vec<String> =
+                series.points.first().into_iter().chain(series.points.last()).map(said).collect();
+            Cell::from(format!("{}: {}", series.name, from_to.join(" to ")))
+        });
+        self.points(&ends.collect::<Vec<_>>());
+    }
+
+    fn stacks(&mut self, stacks: &Stacks) {
+        self.hanging(INDENT, "", &Cell::from(stacks.title.as_str()));
+        let words = stacks.stacks.iter().map(|stack| Cell::from(format!("{}: {}", stack.label, stack.words)));
+        self.points(&words.collect::<Vec<_>>());
     }
 
     fn points(&mut self, cells: &[Cell]) {
