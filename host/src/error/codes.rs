@@ -199,6 +199,36 @@ pub const CODES: &[Code] = &[
         "Look at the disk and at the log; `page native-baseline` tells whether the log can be read at all.",
     ),
     code(
+        "overloaded",
+        2,
+        "As many requests wait as the service lets wait.",
+        "Send the request again later; more workers than cores do not help.",
+    ),
+    code(
+        "shutting-down",
+        2,
+        "The service takes no more requests.",
+        "Send the request again once it has started anew.",
+    ),
+    code(
+        "nothing-serves",
+        2,
+        "The strategy that served was taken out or revoked, and there is no last good one.",
+        "Promote one that is proven, or roll back.",
+    ),
+    code(
+        "not-ready",
+        1,
+        "A strategy has not come as far in its life as the order needs.",
+        "`keyhole strategy list` shows how far it is.",
+    ),
+    code(
+        "bad-state",
+        2,
+        "The state folder's record of what serves cannot be read as that.",
+        "Move the file away as evidence: the strategy that the policy names then serves, as at the first start.",
+    ),
+    code(
         "engine",
         2,
         "The engine failed in a way that no other code names.",

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use crate::error::Error;
 use crate::log::Identity;
+use crate::log::files::SYMBOLIC_LINK;
 
 /// The byte that a writer locks while it waits for readers: SQLite's file format says so.
 const PENDING_BYTE: u64 = 0x4000_0000;
@@ -47,9 +49,12 @@ impl Turnstile {
         if let Some(known) = all.iter().find(|known| known.identity == identity) {
             return Ok(Arc::clone(known));
         }
-        let failed = |error: rustix::io::Errno| Error::io(path, error.into());
+        let failed = |error: Errno| Error::io(path, error.into());
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Err(Errno::LOOP) => return Err(Error::bad_log(path, SYMBOLIC_LINK)),
+            opened => opened.map_err(failed)?,
+        };
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let identity = Identity { device: stat.st_dev, inode: stat.st_ino };
         all.retain(|known| {
