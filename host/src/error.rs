@@ -252,6 +252,14 @@ pub enum Error {
         /// The error.
         source: Box<Error>,
     },
+    /// A refresh failed, and is not tried again before a while has passed.
+    #[error("{source} (its refresh is tried again in {} s at the earliest)", retry_after.as_secs().max(1))]
+    Repeated {
+        /// When it may be tried again.
+        retry_after: std::time::Duration,
+        /// How it failed.
+        source: std::sync::Arc<Error>,
+    },
     /// A file operation failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -332,6 +340,7 @@ impl Error {
             Self::NoSuchStrategy { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.code(),
+            Self::Repeated { source, .. } => source.code(),
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",
@@ -343,6 +352,9 @@ impl Error {
     /// Whether the strategy is to blame, rather than the log, the client or the machine.
     pub fn blames_strategy(&self) -> bool {
         if let Self::During { source, .. } | Self::Ungranted { source, .. } = self {
+            return source.blames_strategy();
+        }
+        if let Self::Repeated { source, .. } = self {
             return source.blames_strategy();
         }
         matches!(
@@ -369,6 +381,7 @@ impl Error {
             Self::Interrupted => 130,
             Self::Differs { .. } | Self::NotReady { .. } => 1,
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.exit_code(),
+            Self::Repeated { source, .. } => source.exit_code(),
             _ if self.blames_strategy() => 1,
             _ => 2,
         }
@@ -389,6 +402,7 @@ impl Error {
             | Self::BadState { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.place(),
+            Self::Repeated { source, .. } => source.place(),
             _ => None,
         }
     }

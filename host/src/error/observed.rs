@@ -17,6 +17,7 @@ impl Error {
             Self::NotGranted { .. } => "load-refused".to_owned(),
             Self::ScratchFull { .. } => "scratch-quota".to_owned(),
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.observed(),
+            Self::Repeated { source, .. } => source.observed(),
             other => other.code().to_owned(),
         }
     }

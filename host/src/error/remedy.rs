@@ -10,6 +10,7 @@ impl Error {
                 Some(lines)
             }
             Self::Ungranted { source, .. } | Self::During { source, .. } => source.lines(),
+            Self::Repeated { source, .. } => source.lines(),
             _ => None,
         }
     }
@@ -47,6 +48,7 @@ impl Error {
             Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
             Self::Budget { .. } => "run the request with page --ledger to see what used it up",
             Self::During { source, .. } => return source.fix(),
+            Self::Repeated { source, .. } => return source.fix(),
             Self::NotGranted { lines, .. } if lines.is_empty() => return None,
             Self::NotGranted { .. } | Self::Ungranted { .. } => {
                 "read what it does, and if you agree, put the lines below into the policy"

@@ -97,15 +97,16 @@ impl Session {
     }
 
     /// Opens a session for refreshes of the scratch database at `path`, which may grow to the quota
-    /// granted; `used` measures how large it and what belongs to it have become, in bytes.
+    /// granted; `outgrown` says whether it, and what belongs to it, has become larger. It is asked often, by the
+    /// thread that runs the statements.
     pub fn for_refresh(
         path: PathBuf,
         grants: &Grants,
-        used: impl Fn() -> u64 + Send + Sync + 'static,
+        outgrown: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let quota = grants.scratch_quota;
         let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
-        budget.watch_disk(move || used() > quota);
+        budget.watch_disk(outgrown);
         let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
         let identity = Identity::of(&path)?;
         let limits = grants.limits.for_refresh();

@@ -180,6 +180,7 @@ pub fn of_refresh(error: Error, name: &str, grants: &Grants) -> Error {
 fn innermost(error: &Error) -> &Error {
     match error {
         Error::During { source, .. } => innermost(source),
+        Error::Repeated { source, .. } => innermost(source),
         other => other,
     }
 }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
+use crate::log::{Identity, Log};
+use crate::scratch::backoff::{Backoff, Subject};
 use crate::scratch::fit::{self, Coverage};
+use crate::scratch::meter::Meter;
 use crate::scratch::writeback::Writeback;
 use crate::scratch::{Progress, disk};
 use crate::strategy::Strategy;
@@ -37,6 +39,8 @@ pub(super) struct Keeper {
     pub(super) sound: Mutex<Option<Instant>>,
     /// Why it was dropped, the first times.
     pub(super) drops: Mutex<Vec<String>>,
+    /// How its refreshes failed.
+    pub(super) failures: Backoff,
     pub(super) progress: Option<Progress>,
     /// What its refreshes did.
     pub(super) usage: Mutex<Usage>,
@@ -54,7 +58,25 @@ pub(super) enum Effort {
 impl Keeper {
     /// Sees to it that scratch is there and fits the log, and refreshes it.
     pub(super) fn bring_up(&self, effort: Effort) -> Result<(), Error> {
+        self.unless_it_just_failed(|keeper| keeper.catch_up(effort))
+    }
+
+    /// Works on scratch with the lock held, unless the strategy failed at it a short while ago.
+    fn unless_it_just_failed(&self, work: impl FnOnce(&Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.failures.check(self.subject(), Instant::now())?;
         let _lock = self.lock()?;
+        // Whoever had the lock may have failed meanwhile.
+        let began = Instant::now();
+        self.failures.check(self.subject(), began)?;
+        let outcome = work(self);
+        self.failures.record(outcome, self.subject(), began, Instant::now())
+    }
+
+    fn subject(&self) -> Subject {
+        Subject { log: Identity::of(&self.log.database).ok(), scratch: Identity::of(&self.path).ok() }
+    }
+
+    fn catch_up(&self, effort: Effort) -> Result<(), Error> {
         // One feeder for the check and the feed: it goes on reading the file that was checked, even
         // if another one is renamed over it meanwhile.
         let feeder = Feeder::open(&self.log)?;
@@ -110,9 +132,8 @@ impl Keeper {
 
     fn session(&self, path: &Path) -> Result<Box<Session>, Error> {
         let grants = &self.strategy.grants;
-        let watched = path.to_owned();
-        let used = move || disk::used(&watched);
-        let mut session = Session::for_refresh(path.to_owned(), grants, used)?;
+        let meter = Meter::start(path, grants.scratch_quota);
+        let mut session = Session::for_refresh(path.to_owned(), grants, move || meter.outgrown())?;
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;
@@ -155,7 +176,9 @@ impl Keeper {
             None => "it is damaged".to_owned(),
         };
         self.drop_because(why)?;
-        self.fill(&feeder).map(|()| true)
+        let began = Instant::now();
+        let outcome = self.fill(&feeder);
+        self.failures.record(outcome, self.subject(), began, Instant::now()).map(|()| true)
     }
 
     fn is_sound(&self) -> bool {

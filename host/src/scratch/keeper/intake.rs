@@ -118,7 +118,7 @@ impl Keeper {
                 coverage.store(session.connection(), &self.log, feeder)?;
             }
             session.commit_refresh()?;
-            if disk::used(&self.path) > quota {
+            if disk::named(&self.path) > quota {
                 return Err(Error::ScratchFull { quota });
             }
             if done {
