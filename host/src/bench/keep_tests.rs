@@ -66,12 +66,12 @@ fn a_percentile_table_has_the_form_that_viewers_read() {
     assert_eq!(lines.next(), Some("       1.000 0.000000000000          1           1.00"));
     let rest: Vec<&str> = lines.collect();
     let (rows, foot) = rest.split_at(rest.len() - 3);
-    assert!(rows.contains(&"       2.000 0.500000000000          2           2.00"), "{table}");
+    assert!(rows.contains(&"       2.001 0.500000000000          2           2.00"), "{table}");
     assert_eq!(rows.last(), Some(&"       4.002 1.000000000000          4"), "{table}");
     assert_eq!(
         foot,
         [
-            "#[Mean    =        2.501, StdDeviation   =        1.118]",
+            "#[Mean    =        2.500, StdDeviation   =        1.118]",
             "#[Max     =        4.002, Total count    =            4]",
             "#[Buckets =           26, SubBuckets     =         2048]",
         ]
