@@ -72,13 +72,13 @@ impl Seen {
 
     /// One request of the active hostile strategy, or of an attacker.
     fn attacked(&mut self, worker: &mut Worker, request: &PageRequest) {
-        let outcome = worker.page(request).map_or_else(outcome, |_| "a page".to_owned());
+        let outcome = worker.page(request).map_or_else(|error| outcome(&error), |_| "a page".to_owned());
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 }
 
 /// By what an attack ended. A fault of the engine would be the host's own.
-fn outcome(error: Error) -> String {
+fn outcome(error: &Error) -> String {
     if error.code() == "engine" { "engine".to_owned() } else { error.observed() }
 }
 
