@@ -5,7 +5,7 @@ place=$(mktemp -d)
 server=
 trap 'stop; rm -rf "$place"' EXIT
 trap 'exit 130' INT TERM
-"$keyhole" seed --data "$place/data" --quiet
+"$keyhole" seed --data "$place/data" >/dev/null
 
 stop() {
     [ -z "$server" ] || { kill "$server" && wait "$server" || true; server=; }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -192,12 +192,20 @@ fn write(
         return Ok(());
     }
     let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+    if let [(labels, value)] = values.as_slice()
+        && labels.is_empty()
+    {
+        return write_one(metric, kind, *value);
+    }
     for (labels, value) in values {
-        let family = metric.encode_family(labels)?;
-        match kind {
-            MetricType::Counter => ConstCounter::new(*value).encode(family)?,
-            _ => ConstGauge::new(*value).encode(family)?,
-        }
+        write_one(metric.encode_family(labels)?, kind, *value)?;
     }
     Ok(())
+}
+
+fn write_one(metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> fmt::Result {
+    match kind {
+        MetricType::Counter => ConstCounter::new(value).encode(metric),
+        _ => ConstGauge::new(value).encode(metric),
+    }
 }
