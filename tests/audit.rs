@@ -1,6 +1,8 @@
 //! The operator's audit: what it finds, what it does not, and what its screen looks like.
 
+mod allowed;
 mod codes;
+mod documented;
 mod ledger;
 mod screens;
 

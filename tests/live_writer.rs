@@ -5,6 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyhole::contract::Random;
+use keyhole::log::Log;
+use keyhole::page::{Pager, parse};
+use keyhole::registry;
+use keyhole::strategy::{Instances, Worker};
 use serde_json::{Value, json};
 
 use crate::support::Place;
@@ -168,4 +172,31 @@ fn commits_wait_no_longer_beside_keyset_and_its_refresh_than_beside_an_offset_re
         println!("attempt {attempt}: the longest wait is over the bound");
     }
     panic!("a commit waited more than 25 ms longer beside keyset than beside the OFFSET reader, three times");
+}
+
+/// SQLite lets a reader in without a look at the writer as long as another one of its process reads: readers
+/// that overlap without end would keep the writer waiting until it gives up, after five seconds.
+#[test]
+fn readers_of_one_process_that_overlap_without_end_let_the_writer_in() {
+    let place = Place::new();
+    let data = place.small_data(3_000);
+    let (engine, log) = (crate::support::engine(), Log::open(&data).unwrap());
+    let reader = registry::strategy(&engine, "native-baseline").unwrap();
+    let request = parse::request(&whole_log(20, 50).to_string(), None).unwrap();
+    let over = AtomicBool::new(false);
+    let commits = std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut worker = Worker::new(&engine, &reader, Instances::Fresh, &log, None);
+                while !over.load(Ordering::Relaxed) {
+                    worker.page(&request).unwrap();
+                }
+            });
+        }
+        let _over = Told(&over);
+        Writer::start(&data).carry_out("append 50 5 20")
+    });
+    let longest = commits.iter().map(|commit| commit.wait_ms).fold(0.0, f64::max);
+    println!("longest wait of {} commits beside eight readers: {longest:.1} ms", commits.len());
+    assert_eq!(commits.len(), 10);
 }

@@ -1,5 +1,8 @@
 //! The command line: what may be said, and what it means when it is not said.
 
+mod serve;
+mod strategy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +12,9 @@ use crate::bench::Axis;
 use crate::contract::dataset;
 use crate::decisions::Head;
 use crate::strategy::Instances;
+
+pub use serve::ServeArgs;
+pub use strategy::{StrategyArgs, StrategyVerb};
 
 /// Hosts query strategies as sandboxed WebAssembly components over an audit log.
 ///
@@ -64,6 +70,8 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Answer one page request, or a stream of them as a conversation.
     Page(PageArgs),
+    /// Serve pages over HTTP, and take orders about strategies on a socket.
+    Serve(ServeArgs),
     /// Parse a strategy and say what it is, what it imports and whether it fits; runs nothing.
     Inspect(InspectArgs),
     /// Prove that two strategies give the same answers.
@@ -81,6 +89,8 @@ pub enum Verb {
     Diff(DiffArgs),
     /// Show what was decided about strategies, or check that nobody changed that record.
     Decisions(DecisionsArgs),
+    /// Tell a running service which strategy to stage, shadow, promote, roll back or let go.
+    Strategy(StrategyArgs),
     /// Make the contract's data set.
     Seed(SeedArgs),
     /// Trip every limit on this machine: play hostile strategies and show what stopped each.
@@ -114,12 +124,9 @@ pub struct DiffArgs {
     pub old: String,
     /// The strategy that is to take its place, or its saved audit.
     pub new: String,
-    /// The strategy that both must equal, where they are audited now.
-    #[arg(long, default_value = "native-baseline", value_name = "STRATEGY")]
-    pub reference: String,
-    /// Requests of each stream at most, where they are audited now.
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one, value_name = "N")]
-    pub requests: usize,
+    /// How those are audited that are no saved audits.
+    #[command(flatten)]
+    pub effort: Effort,
     /// Also write the comparison as a page of HTML that stands alone.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -214,7 +221,8 @@ pub enum PolicyVerb {
     },
     /// Print the value of every key, where it comes from, and when a change is in effect.
     Show,
-    /// Run a strategy, show the least stanza that covers what it used, and write it if you agree.
+    /// Audit a strategy, show the verdict and the least stanza that covers what it used, and write it if you
+    /// agree.
     Allow(AllowArgs),
 }
 
@@ -235,9 +243,12 @@ pub struct AllowArgs {
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Requests of each kind that it is run on.
-    #[arg(long, default_value_t = 300, value_parser = at_least_one, value_name = "N")]
-    pub requests: usize,
+    /// Write it even if the audit calls it unfit. The decision log says so.
+    #[arg(long)]
+    pub despite_unfit: bool,
+    /// How the audit is made.
+    #[command(flatten)]
+    pub effort: Effort,
 }
 
 /// Options of `inspect`.
@@ -318,8 +329,22 @@ pub struct ReportArgs {
 /// Options of `audit`.
 #[derive(Args, Debug)]
 pub struct AuditArgs {
-    /// A built-in strategy, or a component file.
+    /// A built-in strategy, one of the policy, or a component file.
     pub strategy: String,
+    /// How the audit is made.
+    #[command(flatten)]
+    pub effort: Effort,
+    /// Exit with 1 on a finding of this severity or above.
+    #[arg(long, default_value = "high", value_name = "SEVERITY")]
+    pub fail_on: Severity,
+    /// Write the report as a page of HTML, too.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// How an audit is made.
+#[derive(Args, Clone, Debug)]
+pub struct Effort {
     /// The strategy that it must equal.
     #[arg(long, default_value = "native-baseline", value_name = "STRATEGY")]
     pub reference: String,
@@ -329,12 +354,9 @@ pub struct AuditArgs {
     /// The seed that the requests are drawn with.
     #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
     pub seed: u64,
-    /// Exit with 1 on a finding of this severity or above.
-    #[arg(long, default_value = "high", value_name = "SEVERITY")]
-    pub fail_on: Severity,
-    /// Write the report as a page of HTML, too.
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// How long answers are compared at most; everything else takes about as long again.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "N")]
+    pub seconds: u64,
     /// Run on time that nobody else wants, or like everything else, where nothing serves beside it.
     #[arg(long, default_value = "idle", value_name = "PRIORITY")]
     pub priority: Priority,

@@ -1,55 +1,14 @@
 //! The errors that host code branches on: one list of codes for the command line, HTTP and logs.
 
+pub mod codes;
+mod lie;
+mod observed;
+mod remedy;
+
 use std::path::{Path, PathBuf};
 
-/// What a strategy answered wrongly, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lie {
-    /// An id that names no event of the snapshot, or one beyond the request's bound.
-    InventedId,
-    /// An event twice.
-    RepeatedEvent,
-    /// Two events in the wrong order.
-    SwappedNeighbours,
-    /// Two events of the same second in the wrong order.
-    WrongTieOrder,
-    /// An event whose time lies outside the window.
-    OutsideWindow,
-    /// Another actor's event.
-    WrongActor,
-    /// An event of another action.
-    WrongAction,
-    /// More events than were asked for.
-    OneTooMany,
-    /// An event is left out between two that are shown.
-    DroppedEvent,
-    /// The page ends although more events match.
-    EarlyEnd,
-    /// The page after the one that was asked for, or another one.
-    NextPageInstead,
-    /// The page as it was at an earlier high-water.
-    StalePage,
-}
-
-impl Lie {
-    /// The kind's name, as in `lie:dropped-event`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InventedId => "invented-id",
-            Self::RepeatedEvent => "repeated-event",
-            Self::SwappedNeighbours => "swapped-neighbours",
-            Self::WrongTieOrder => "wrong-tie-order",
-            Self::OutsideWindow => "outside-window",
-            Self::WrongActor => "wrong-actor",
-            Self::WrongAction => "wrong-action",
-            Self::OneTooMany => "one-too-many",
-            Self::DroppedEvent => "dropped-event",
-            Self::EarlyEnd => "early-end",
-            Self::NextPageInstead => "next-page-instead",
-            Self::StalePage => "stale-page",
-        }
-    }
-}
+pub use lie::Lie;
+pub use observed::{LIMIT, observed_denial, over_ceiling};
 
 /// Why a component is not the one that a policy means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +42,37 @@ pub enum Error {
     Crowded {
         /// Its share.
         at_once: u32,
+    },
+    /// As many requests wait as the service lets wait.
+    #[error("{waiting} requests wait already, which is as many as may")]
+    Overloaded {
+        /// How many.
+        waiting: usize,
+    },
+    /// The service takes no more requests: it is about to end.
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    /// No strategy serves.
+    #[error("no strategy serves: {why}")]
+    NothingServes {
+        /// What became of the one that did.
+        why: String,
+    },
+    /// A strategy has not come as far in its life as the order needs.
+    #[error("{name}: {why}")]
+    NotReady {
+        /// The strategy.
+        name: String,
+        /// How far it is, and what is missing.
+        why: String,
+    },
+    /// What the state folder says of the service cannot be read as that.
+    #[error("{} does not say what serves: {what}", path.display())]
+    BadState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
     },
     /// There is no log where one was looked for.
     #[error("there is no log: {} does not exist", path.display())]
@@ -262,6 +252,14 @@ pub enum Error {
         /// The error.
         source: Box<Error>,
     },
+    /// A refresh failed, and is not tried again before a while has passed.
+    #[error("{source} (its refresh is tried again in {} s at the earliest)", retry_after.as_secs().max(1))]
+    Repeated {
+        /// When it may be tried again.
+        retry_after: std::time::Duration,
+        /// How it failed.
+        source: std::sync::Arc<Error>,
+    },
     /// A file operation failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -313,6 +311,11 @@ impl Error {
             Self::BadCursor { .. } => "bad-cursor",
             Self::Busy => "busy",
             Self::Crowded { .. } => "crowded",
+            Self::Overloaded { .. } => "overloaded",
+            Self::ShuttingDown => "shutting-down",
+            Self::NothingServes { .. } => "nothing-serves",
+            Self::NotReady { .. } => "not-ready",
+            Self::BadState { .. } => "bad-state",
             Self::NoLog { .. } => "no-log",
             Self::BadLog { .. } => "bad-log",
             Self::LogNeedsRecovery { .. } => "log-needs-recovery",
@@ -337,6 +340,7 @@ impl Error {
             Self::NoSuchStrategy { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.code(),
+            Self::Repeated { source, .. } => source.code(),
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",
@@ -345,40 +349,12 @@ impl Error {
         }
     }
 
-    /// What an operator observes, by the names that `selftest`, `audit` and the decision log use: the
-    /// limit that was reached, the lie's kind, or the code.
-    pub fn observed(&self) -> String {
-        match self {
-            Self::Budget { limit, .. } => Self::observed_limit(limit),
-            Self::Denied { rule, object } => observed_denial(rule, object),
-            Self::Lied { kind, .. } => format!("lie:{}", kind.name()),
-            Self::Refused { reasons, .. } => {
-                let ceiling = reasons.iter().find_map(|reason| reason.strip_prefix(OVER_CEILING));
-                ceiling.and_then(|rest| rest.split(':').next()).unwrap_or("load-refused").to_owned()
-            }
-            Self::NotGranted { .. } => "load-refused".to_owned(),
-            Self::ScratchFull { .. } => "scratch-quota".to_owned(),
-            Self::During { source, .. } | Self::Ungranted { source, .. } => source.observed(),
-            other => other.code().to_owned(),
-        }
-    }
-
-    fn observed_limit(limit: &str) -> String {
-        match limit {
-            "sql_steps" | "log_lock" | "rows" | "value_bytes" | "result_bytes" | "sql_bytes"
-            | "sql_memory" => {
-                format!("sql-budget ({limit})")
-            }
-            "table_elements" => "table".to_owned(),
-            "host_call_bytes" => "host-bytes".to_owned(),
-            "component_handles" => "handles".to_owned(),
-            other => other.replace('_', "-"),
-        }
-    }
-
     /// Whether the strategy is to blame, rather than the log, the client or the machine.
     pub fn blames_strategy(&self) -> bool {
         if let Self::During { source, .. } | Self::Ungranted { source, .. } = self {
+            return source.blames_strategy();
+        }
+        if let Self::Repeated { source, .. } = self {
             return source.blames_strategy();
         }
         matches!(
@@ -403,8 +379,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
-            Self::Differs { .. } => 1,
+            Self::Differs { .. } | Self::NotReady { .. } => 1,
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.exit_code(),
+            Self::Repeated { source, .. } => source.exit_code(),
             _ if self.blames_strategy() => 1,
             _ => 2,
         }
@@ -422,79 +399,11 @@ impl Error {
             | Self::NotGranted { path, .. }
             | Self::Unproven { path, .. }
             | Self::BadPolicy { path, .. }
+            | Self::BadState { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.place(),
+            Self::Repeated { source, .. } => source.place(),
             _ => None,
         }
     }
-
-    /// The lines of a policy that would grant what was refused, where that is known.
-    pub fn lines(&self) -> Option<&str> {
-        match self {
-            Self::NotGranted { lines, .. } | Self::Ungranted { lines, .. } if !lines.is_empty() => {
-                Some(lines)
-            }
-            Self::Ungranted { source, .. } | Self::During { source, .. } => source.lines(),
-            _ => None,
-        }
-    }
-
-    /// What to do about it, where that is known.
-    pub fn fix(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Busy => "send the request again; the writer's commit should be over by then",
-            Self::Crowded { .. } => {
-                "send the request again later, or raise the strategy's at_once in the policy"
-            }
-            Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
-            Self::LogNeedsRecovery { .. } => {
-                "open the database once for writing, as its writer does when it starts, and try again"
-            }
-            Self::LogReplaced { .. } => "try again: the new file is opened",
-            Self::BadDecisions { .. } => {
-                "see what was done to it with `keyhole decisions check`, then move decisions.jsonl and \
-                 decisions.head away as evidence: the next decision begins a new log"
-            }
-            Self::PayloadCorrupt { .. } => {
-                "compare payloads.jsonl with a backup at that event's payload_offset"
-            }
-            Self::BadCursor { .. } => "start the walk again with a page number",
-            Self::NoSuchStrategy { .. } => {
-                "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
-            }
-            Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
-            Self::Budget { .. } => "run the request with page --ledger to see what used it up",
-            Self::During { source, .. } => return source.fix(),
-            Self::NotGranted { lines, .. } if lines.is_empty() => return None,
-            Self::NotGranted { .. } | Self::Ungranted { .. } => {
-                "read what it does, and if you agree, put the lines below into the policy"
-            }
-            Self::Unproven { .. } => {
-                "find out where this file comes from; a new version is let in by `keyhole policy allow`"
-            }
-            Self::BadPolicy { .. } => "see `keyhole policy show` for every key, or docs/policy.md",
-            _ => return None,
-        })
-    }
 }
-
-/// How the reason begins for which a component is refused that has more of something than the engine holds.
-const OVER_CEILING: &str = "it is over the ceiling ";
-
-/// The reason to refuse a component that has more of `what` than the engine holds; `detail` is the engine's
-/// own text.
-pub fn over_ceiling(what: &'static str, detail: &str) -> String {
-    format!("{OVER_CEILING}{what}: {detail}")
-}
-
-/// What an operator observes of a denial in the ledger: rule and object. A limit that refused a host call or
-/// a growth counts as a denial by the rule [`LIMIT`].
-pub fn observed_denial(rule: &str, object: &str) -> String {
-    match rule {
-        LIMIT => Error::observed_limit(object),
-        rule => format!("sql-denied ({rule})"),
-    }
-}
-
-/// The rule by which the ledger counts what a limit refused, though the strategy went on.
-pub const LIMIT: &str = "limit";

@@ -62,6 +62,8 @@ guards! {
     HostCallBytes "host-call-bytes",
     /// A component's imports are compared with what is granted.
     ImportList "import-list",
+    /// No guard: what the ledger counts and times. Off, to measure its price.
+    Ledger "ledger",
     /// Only granted interfaces are linked.
     LinkGranted "link-granted",
     /// The epoch ends guest code that keeps the log locked.

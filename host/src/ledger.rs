@@ -3,10 +3,11 @@
 //! Kept for every request, so it must cost next to nothing: texts stay from one request to the next,
 //! only the counters start again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::guards::{self, Guard};
 use crate::limits::NOTE_BYTES;
 
 /// Statement texts told apart; the runs of further ones are counted together.
@@ -149,6 +150,9 @@ impl Ledger {
         denials.clear();
         note.clear();
         *self = Self { statements, denials, note, ..Self::default() };
+        if !guards::on(Guard::Ledger) {
+            return;
+        }
         for statement in &mut self.statements {
             let known = std::mem::take(statement);
             *statement = StatementUse {
@@ -195,6 +199,9 @@ impl Ledger {
 
     /// Counts a host call.
     pub fn called(&mut self, call: Call, time: Duration) {
+        if !guards::on(Guard::Ledger) {
+            return;
+        }
         if let Some((count, total)) = self.calls.get_mut(call as usize) {
             *count += 1;
             *total += time;
@@ -255,6 +262,21 @@ impl Ledger {
     /// The notes.
     pub fn notes(&self) -> &str {
         &self.note
+    }
+}
+
+/// When a phase of a request began; nothing is timed where the ledger is off.
+pub(crate) struct Phase(Option<Instant>);
+
+impl Phase {
+    /// It begins now.
+    pub(crate) fn begin() -> Self {
+        Self(guards::on(Guard::Ledger).then(Instant::now))
+    }
+
+    /// How long it took so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.map_or(Duration::ZERO, |began| began.elapsed())
     }
 }
 

@@ -28,6 +28,8 @@ pub mod report;
 pub mod scratch;
 pub mod secret;
 pub mod selftest;
+pub mod serve;
+pub mod service;
 pub mod state;
 pub mod strategy;
 pub mod usage;

@@ -32,6 +32,10 @@ fn main() -> ExitCode {
         // One thread and nothing open: it is about to take its own rights away.
         return ended(commands::run(cli), json);
     }
+    if let Some(Verb::Serve(_)) = &cli.verb {
+        // It has threads of its own, and answers signals itself.
+        return ended(commands::run(cli), json);
+    }
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let outcome = runtime.block_on(beside_signals(cli));

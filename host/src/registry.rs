@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::loader::file::read;
-use crate::policy::{Grants, Policy, identity, lines};
+use crate::policy::{Grants, Policy, Stanza, identity, lines};
 use crate::strategy::Strategy;
 
 /// The baseline, as it is embedded.
@@ -100,6 +100,15 @@ impl<'a> Registry<'a> {
         lines::check_imports(stanza, &path, &bytes)?;
         let grants = stanza.grants.clone();
         Ok(Found { name: stanza.name.clone(), origin: path, bytes, grants, native: false })
+    }
+
+    /// The stanza that a name, or a file on the command line, belongs to.
+    pub fn stanza(&self, name: &str, path: &Path, bytes: &[u8]) -> Option<&'a Stanza> {
+        if is_path(name) {
+            self.policy.file.as_ref()?;
+            return lines::stanza_of(self.policy, path, bytes).ok();
+        }
+        self.policy.stanzas.get(name)
     }
 
     /// The strategy of that name or path, compiled.

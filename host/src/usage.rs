@@ -2,7 +2,7 @@
 //!
 //! A ledger is kept for every request; this is for whoever wants the sum: an audit, a refresh, a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::ledger::{Ledger, StatementUse};
@@ -64,6 +64,8 @@ pub struct Usage {
     pub notes: Vec<String>,
     /// Payloads that were read although their events are not on the page.
     pub unshown_payloads: u64,
+    /// The interfaces of WASI that were called.
+    pub wasi: BTreeSet<&'static str>,
 }
 
 impl Usage {
@@ -72,6 +74,7 @@ impl Usage {
         self.requests += 1;
         self.other_runs += ledger.other_runs;
         self.denied += ledger.denied;
+        self.wasi.extend(ledger.wasi());
         for statement in ledger.statements() {
             self.add_statement(statement);
         }
@@ -103,6 +106,7 @@ impl Usage {
         self.other_runs += other.other_runs;
         self.denied += other.denied;
         self.unshown_payloads += other.unshown_payloads;
+        self.wasi.extend(&other.wasi);
         for statement in &other.statements {
             self.add_statement(statement);
         }

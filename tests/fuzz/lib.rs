@@ -13,6 +13,7 @@ mod bytes;
 mod component;
 mod cursor;
 mod index;
+mod policy;
 mod request;
 mod signals;
 mod sql;
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("component", component::target),
     ("cursor", cursor::target),
     ("index", index::target),
+    ("policy", policy::target),
     ("request", request::target),
     ("sql", sql::target),
 ];

@@ -3,6 +3,7 @@
 //!
 //!     keyhole-guards --list       the guards' names
 //!     keyhole-guards ATTACK       a strategy of the zoo, or an attack of `attacks.rs`
+//!     keyhole-guards --run ARGS…  `keyhole ARGS…`, for what a guard costs: `tests/full/prices.py`
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +17,8 @@ mod zoo;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
+use keyhole::cli::Cli;
 use keyhole::contract::dataset::NOW;
 use keyhole::contract::seed::seed;
 use keyhole::guards::GUARDS;
@@ -32,6 +35,9 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if name == "--run" {
+        return run(std::env::args().skip(1));
+    }
     let folder = tempfile::tempdir().unwrap();
     seed(folder.path(), NOW, ROWS, true, &mut |_| Ok(())).unwrap();
     let before = database(folder.path());
@@ -46,6 +52,18 @@ fn main() -> ExitCode {
     let changed = if database(folder.path()) == before { "" } else { ", and the log is another" };
     println!("{observed}{changed}");
     ExitCode::SUCCESS
+}
+
+/// Runs a verb of the program; the first argument stands for the program's name.
+fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    assert!(keyhole::log::heap::count(), "before anything opens a database");
+    match keyhole::commands::run(Cli::parse_from(arguments)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            keyhole::commands::output::print_error(&error, false);
+            ExitCode::from(error.exit_code())
+        }
+    }
 }
 
 fn database(folder: &Path) -> Vec<u8> {

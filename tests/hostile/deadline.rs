@@ -32,7 +32,7 @@ fn a_deadline_cuts_soon_after_the_budget() {
     }
 }
 
-/// `cargo test --release -p keyhole-tests --test all -- --ignored --nocapture quiet_machine`
+/// `tests/full/run` runs it.
 #[test]
 #[ignore = "exact only on a machine that does nothing else"]
 fn a_deadline_cuts_within_10_ms_in_the_guest_and_50_ms_in_statements_on_a_quiet_machine() {

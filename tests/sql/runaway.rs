@@ -90,6 +90,10 @@ fn tight(stage: &Stage) -> Session {
 }
 
 fn cut(session: &mut Session, name: &str, sql: &str) -> Duration {
+    cut_within(session, name, sql, SLACK)
+}
+
+fn cut_within(session: &mut Session, name: &str, sql: &str, slack: Duration) -> Duration {
     session.begin().unwrap();
     let began = Instant::now();
     let params = vec![Value::Text("a".repeat(60_000)); usize::from(sql.contains("?1"))];
@@ -97,7 +101,7 @@ fn cut(session: &mut Session, name: &str, sql: &str) -> Duration {
     let took = began.elapsed();
     session.finish();
     assert_eq!(ended, "budget:log_lock", "{name}");
-    assert!(took < BUDGET + SLACK, "{name} was cut after {took:?}");
+    assert!(took < BUDGET + slack, "{name} was cut after {took:?}");
     took
 }
 
@@ -116,13 +120,31 @@ fn every_shape_is_cut_soon_after_its_budget() {
 fn loops_that_the_progress_handler_never_sees_are_cut_as_soon() {
     let stage = stage();
     let mut session = tight(&stage);
-    let columns = |column: &str| format!("SELECT {}", vec![column; 64].join(", "));
-    for (name, sql) in [
-        ("count(*)", columns("(SELECT count(*) FROM big)")),
-        ("full-text prefix", columns("(SELECT count(*) FROM words('w* OR x*'))")),
-    ] {
+    for (name, sql) in unseen() {
         let took = cut(&mut session, name, &sql);
         println!("{name}: cut after {took:?}");
+    }
+}
+
+fn unseen() -> [(&'static str, String); 2] {
+    let columns = |column: &str| format!("SELECT {}", vec![column; 64].join(", "));
+    [
+        ("count(*)", columns("(SELECT count(*) FROM big)")),
+        ("full-text prefix", columns("(SELECT count(*) FROM words('w* OR x*'))")),
+    ]
+}
+
+/// `tests/full/run` runs it.
+#[test]
+#[ignore = "exact only on a machine that does nothing else"]
+fn every_loop_is_cut_within_50_ms_on_a_quiet_machine() {
+    let stage = stage();
+    let mut session = tight(&stage);
+    let seen = SHAPES.map(|(name, sql)| (name, sql.to_owned()));
+    for (name, sql) in seen.into_iter().chain(unseen()) {
+        let times = (0..5).map(|_| cut_within(&mut session, name, &sql, Duration::from_millis(50)));
+        let worst = times.max().unwrap_or_default();
+        println!("{name}: {:?} beyond the budget at most", worst.saturating_sub(BUDGET));
     }
 }
 

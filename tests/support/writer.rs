@@ -196,6 +196,11 @@ impl Model {
         self.events.sort_unstable_by(|a, b| b.cmp(a));
     }
 
+    /// All ids, in the order of a page.
+    pub(crate) fn newest_first(&self) -> Vec<i64> {
+        self.events.iter().map(|event| event.id).collect()
+    }
+
     /// The largest id.
     pub(crate) fn high_water(&self) -> i64 {
         self.events.iter().map(|event| event.id).max().unwrap_or(0)

@@ -7,6 +7,7 @@ use super::trial::{Answer, Pass};
 use crate::error::Error;
 use crate::log::profile::Profile;
 use crate::page::{Filter, PageRequest, Pager, Position};
+use crate::report::grouped;
 
 /// Events a page: the contract's largest.
 const PAGE_SIZE: u32 = 50;
@@ -83,6 +84,7 @@ pub fn measure(
             events,
             page: point.page,
             count: answer.count,
+            bytes: answer.bytes,
             vm_steps: answer.vm_steps,
             fuel: answer.fuel,
             us,
@@ -118,8 +120,35 @@ pub struct Growth {
     pub to: u64,
 }
 
-/// A figure of a point; None where it was not counted.
-pub type Figure = fn(&Cost) -> Option<u64>;
+/// A figure of a point.
+#[derive(Clone, Copy)]
+pub struct Figure {
+    /// The figure; None where it was not counted.
+    pub of: fn(&Cost) -> Option<u64>,
+    /// Whether more or longer events on the page explain more of it: a strategy that decodes what it shows
+    /// rightly burns twice the fuel for twice the bytes.
+    pub follows_payloads: bool,
+}
+
+impl Figure {
+    /// The figure at both ends, and what it may be at the larger one for what that page holds more of. None
+    /// where the two cannot be compared.
+    fn compare(self, small: &Cost, large: &Cost) -> Option<(u64, u64, u64)> {
+        let (from, to) = ((self.of)(small)?, (self.of)(large)?);
+        if !self.follows_payloads {
+            return Some((from, to, from));
+        }
+        if small.count == 0 && large.count > 0 {
+            return None;
+        }
+        let times_of = |small: u64, large: u64| match small {
+            0 => u128::from(from),
+            small => u128::from(from) * u128::from(large.max(small)) / u128::from(small),
+        };
+        let expected = times_of(small.count, large.count).max(times_of(small.bytes, large.bytes));
+        Some((from, to, u64::try_from(expected).unwrap_or(u64::MAX)))
+    }
+}
 
 /// Where a figure grows from page 1 to the deepest page by more than the factor and the slack: what an
 /// index of any kind does not.
@@ -130,8 +159,9 @@ pub fn with_depth(costs: &[Cost], figure: Figure, factor: u64, slack: u64) -> Op
             .iter()
             .find(|cost| cost.log == "whole" && cost.page == 1 && cost.filter == deep.filter)
             .filter(|cost| cost.failed.is_none())?;
-        let request = format!("page {} of {}", deep.page, deep.filter);
-        grown(request, figure(shallow)?, figure(deep)?, factor, slack)
+        let request = format!("page {} of {}", grouped(deep.page), deep.filter);
+        let (from, to, expected) = figure.compare(shallow, deep)?;
+        (to > expected.saturating_mul(factor).saturating_add(slack)).then_some(Growth { request, from, to })
     });
     grown.max_by_key(|growth| growth.to)
 }
@@ -145,16 +175,21 @@ pub fn with_log(costs: &[Cost], figure: Figure, slack: u64) -> Option<Growth> {
             .iter()
             .find(|cost| cost.log == "half" && cost.page == large.page && cost.filter == large.filter)
             .filter(|cost| cost.failed.is_none() && (cost.count == large.count || large.page == 1))?;
-        let (from, to) = (figure(small)?, figure(large)?);
-        let request =
-            format!("page {} of {}, {} to {} events", large.page, large.filter, small.events, large.events);
-        (to > from + from / 2 + slack).then_some(Growth { request, from, to })
+        let (from, to, expected) = figure.compare(small, large)?;
+        let request = format!(
+            "page {} of {}, {} to {} events",
+            grouped(large.page),
+            large.filter,
+            grouped(small.events),
+            grouped(large.events)
+        );
+        (to > expected.saturating_add(expected / 2).saturating_add(slack)).then_some(Growth {
+            request,
+            from,
+            to,
+        })
     });
     grown.max_by_key(|growth| growth.to)
-}
-
-fn grown(request: String, from: u64, to: u64, factor: u64, slack: u64) -> Option<Growth> {
-    (to > from.saturating_mul(factor).saturating_add(slack)).then_some(Growth { request, from, to })
 }
 
 #[cfg(test)]
@@ -166,23 +201,43 @@ mod tests {
         Cost { filter: "all".to_owned(), log: log.to_owned(), page, count: 50, vm_steps, ..Cost::default() }
     }
 
+    const STEPS: Figure = Figure { of: |cost| Some(cost.vm_steps), follows_payloads: false };
+    const FUEL: Figure = Figure { of: |cost| cost.fuel, follows_payloads: true };
+
     #[test]
     fn a_walk_grows_with_depth_and_a_tree_does_not() {
-        let steps: Figure = |cost| Some(cost.vm_steps);
         let walk = [cost("whole", 1, 600), cost("whole", 1_000, 150_000)];
-        assert_eq!(with_depth(&walk, steps, 4, 2_000).unwrap().to, 150_000);
+        assert_eq!(with_depth(&walk, STEPS, 4, 2_000).unwrap().to, 150_000);
         let tree = [cost("whole", 1, 600), cost("whole", 1_000, 1_900)];
-        assert_eq!(with_depth(&tree, steps, 4, 2_000), None);
+        assert_eq!(with_depth(&tree, STEPS, 4, 2_000), None);
     }
 
     #[test]
     fn a_scan_grows_with_the_log_and_an_index_does_not() {
-        let steps: Figure = |cost| Some(cost.vm_steps);
         let scan = [cost("half", 1, 75_000), cost("whole", 1, 150_000)];
-        let growth = with_log(&scan, steps, 1_000).unwrap();
+        let growth = with_log(&scan, STEPS, 1_000).unwrap();
         assert_eq!((growth.from, growth.to), (75_000, 150_000));
         let index = [cost("half", 1, 600), cost("whole", 1, 650)];
-        assert_eq!(with_log(&index, steps, 1_000), None);
+        assert_eq!(with_log(&index, STEPS, 1_000), None);
+    }
+
+    /// The baseline's page 1 of an actor: 14 events on half the log, 28 on the whole, each decoded.
+    #[test]
+    fn fuel_for_twice_the_payloads_does_not_grow_with_the_log() {
+        let point = |log: &str, count: u64, fuel: u64| Cost {
+            count,
+            bytes: count * 1_220,
+            fuel: Some(fuel),
+            ..cost(log, 1, 0)
+        };
+        let decodes = [point("half", 14, 1_473_226), point("whole", 28, 2_942_810)];
+        assert_eq!(with_log(&decodes, FUEL, 200_000), None);
+        let none_before = [point("half", 0, 2_824), point("whole", 50, 5_266_660)];
+        assert_eq!(with_log(&none_before, FUEL, 200_000), None);
+        let loops = [point("half", 50, 1_473_226), point("whole", 50, 2_942_810)];
+        assert_eq!(with_log(&loops, FUEL, 200_000).unwrap().from, 1_473_226);
+        let loops_on_nothing = [point("half", 0, 2_824), point("whole", 0, 5_266_660)];
+        assert!(with_log(&loops_on_nothing, FUEL, 200_000).is_some());
     }
 
     #[test]

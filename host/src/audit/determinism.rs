@@ -85,6 +85,7 @@ mod tests {
             request,
             digest: digest.to_owned(),
             count: 1,
+            bytes: 10,
             fuel: Some(fuel),
             vm_steps: 1,
             snapshot: (10, None),

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::verdict::{Finding, Severity, Verdict};
+
 /// The format of a saved audit.
 pub const FORMAT: u32 = 1;
 
@@ -30,6 +32,9 @@ pub struct Audit {
     /// Why it was not let in; empty where it was.
     #[serde(default)]
     pub refused: Vec<String>,
+    /// The lines of a policy that would grant what was refused or denied, where any would.
+    #[serde(default)]
+    pub granting: Option<String>,
     /// What it may touch.
     pub may: May,
     /// What it did touch, in pages and refreshes together.
@@ -50,18 +55,6 @@ pub struct Audit {
     pub unseen: Vec<String>,
     /// The versions of this program, the engine, SQLite and the WIT package.
     pub host: BTreeMap<String, String>,
-}
-
-/// Whether a strategy may serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Nothing was found that speaks against it.
-    Fit,
-    /// It is safe and right; what it costs, or asks for, is worth a look.
-    FitWithWarnings,
-    /// A finding of its security or its correctness speaks against it.
-    Unfit,
 }
 
 /// Who a strategy is.
@@ -132,6 +125,9 @@ pub struct May {
     pub scratch_quota: u64,
     /// How its instances live: `fresh`, or `warm` and a number of uses.
     pub instances: String,
+    /// Whether this is the least that covers what was used: it ran with all that it could be granted.
+    #[serde(default)]
+    pub proposed: bool,
 }
 
 /// What a strategy did touch: many requests' ledgers, added up.
@@ -141,12 +137,18 @@ pub struct Used {
     pub requests: u64,
     /// Interfaces of the project's package, by their short names.
     pub interfaces: Vec<String>,
-    /// Columns of the log that its statements read.
+    /// Columns of the log that its statements read, from the log or from what scratch is fed with.
     pub columns: Vec<String>,
     /// Tables that its statements name: the log's plainly, others with their schema.
     pub tables: Vec<String>,
     /// Functions of SQLite.
     pub functions: Vec<String>,
+    /// Modules of virtual tables.
+    #[serde(default)]
+    pub virtual_tables: Vec<String>,
+    /// WASI interfaces, as a policy names them.
+    #[serde(default)]
+    pub wasi: Vec<String>,
     /// Each statement of its pages once.
     pub statements: Vec<Statement>,
     /// Runs of statements beyond those told apart.
@@ -314,6 +316,9 @@ pub struct Cost {
     pub page: u64,
     /// Events on the page.
     pub count: u64,
+    /// Bytes of their payloads.
+    #[serde(default)]
+    pub bytes: u64,
     /// Steps of SQLite's virtual machine.
     pub vm_steps: u64,
     /// Fuel; None for a strategy outside the sandbox.
@@ -341,40 +346,4 @@ pub struct Determinism {
     pub same_when_warm: bool,
     /// The first difference in words.
     pub first: Option<String>,
-}
-
-/// How grave a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Good to know.
-    Low,
-    /// Worth a decision.
-    Medium,
-    /// Speaks against letting it serve.
-    High,
-}
-
-impl Severity {
-    /// Its name, as on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-}
-
-/// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Its code, stable.
-    pub code: String,
-    /// How grave it is.
-    pub severity: Severity,
-    /// What exactly was seen, with numbers and names; guest text in it is escaped.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
 }

@@ -4,6 +4,7 @@ use super::cost::{Figure, with_depth, with_log};
 use super::facts::{Audit, Finding, Severity, Signature, Statement, Verdict};
 use super::{findings, totals};
 use crate::error::{Error, LIMIT};
+use crate::report::grouped;
 
 /// Times the steps of page 1, plus the slack, that a deep page may take: a tree of an index is some
 /// levels deeper, a walk takes thousands of steps more.
@@ -38,6 +39,12 @@ pub fn judge(audit: &mut Audit) {
         Some(Severity::Low) | None => Verdict::Fit,
     };
     audit.findings = found;
+}
+
+/// Whether a reason to refuse a component is what it imports.
+pub fn is_of_imports(reason: &str) -> bool {
+    // The second is the linker's line of a policy.
+    reason.starts_with("it imports ") || reason.contains(" would grant what it imports of ")
 }
 
 /// The code of a failure, from the error itself.
@@ -84,7 +91,7 @@ impl List<'_> {
 }
 
 fn who_and_may(audit: &Audit, list: &mut List<'_>) {
-    let ungranted = |reason: &&String| reason.starts_with("it imports ");
+    let ungranted = |reason: &&String| is_of_imports(reason);
     let imports: Vec<&str> = audit.refused.iter().filter(ungranted).map(String::as_str).collect();
     if !imports.is_empty() {
         list.add("imports-ungranted", imports.join("; "));
@@ -127,7 +134,9 @@ fn did(audit: &Audit, list: &mut List<'_>) {
     let denials: Vec<_> = audit.used.denials.iter().filter(|denial| denial.rule != LIMIT).collect();
     if let [first, rest @ ..] = denials.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more kinds", rest.len()) };
-        list.add("denied-sql", format!("{}: {}, {} times{more}", first.rule, first.object, first.count));
+        let object = if first.object.is_empty() { "(an empty name)" } else { &first.object };
+        let count = grouped(first.count);
+        list.add("denied-sql", format!("rule {}: {object}, {count} times{more}", first.rule));
     }
     let used = &audit.used;
     if used.unshown_payloads > 0 {
@@ -203,10 +212,10 @@ fn statements(statements: &[Statement], list: &mut List<'_>) {
 }
 
 fn growth(audit: &Audit, list: &mut List<'_>) {
-    let steps: Figure = |cost| Some(cost.vm_steps);
-    let fuel: Figure = |cost| cost.fuel;
+    let steps = Figure { of: |cost| Some(cost.vm_steps), follows_payloads: false };
+    let fuel = Figure { of: |cost| cost.fuel, follows_payloads: true };
     let words = |growth: super::cost::Growth, unit: &str| {
-        format!("{}: {} to {} {unit}", growth.request, growth.from, growth.to)
+        format!("{}: {} to {} {unit}", growth.request, grouped(growth.from), grouped(growth.to))
     };
     if let Some(growth) = with_depth(&audit.cost, steps, DEPTH_FACTOR, STEPS_SLACK) {
         list.add("steps-grow-with-depth", words(growth, "steps"));
@@ -240,7 +249,7 @@ fn limits(audit: &Audit, list: &mut List<'_>) {
         }
     }
     if most.boundary_bytes > 0 && audit.used.total.payload_reads > 0 {
-        list.add("copies-payloads", format!("{} payloads", audit.used.total.payload_reads));
+        list.add("copies-payloads", format!("{} payloads", grouped(audit.used.total.payload_reads)));
     }
     if let Some(scratch) = audit.scratch.as_ref().filter(|scratch| scratch.failed.is_none()) {
         let each = scratch.vm_steps / scratch.events.max(1);

@@ -18,15 +18,15 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::log::profile::Profile;
 use crate::page::{Page, PageRequest, Pager};
+use crate::policy::lines;
 use crate::scratch::Scratch;
 use crate::strategy::{Instances, Strategy, Worker};
 use crate::usage::Usage;
 use crate::verify::sides::Sides;
 use crate::verify::{Names, walks};
 
-/// How long comparing may take, and all trials of one process.
-const COMPARING: Duration = Duration::from_secs(25);
-const TRIAL_SECONDS: f64 = 8.0;
+/// How long all trials of one process may take, for each second that the comparison may take.
+const TRIAL_SHARE: f64 = 0.32;
 
 /// Requests of each stream that the trials repeat, beside the measured ones.
 const REPEATED: usize = 12;
@@ -66,6 +66,8 @@ pub struct Ground<'a> {
     pub requests: usize,
     /// The seed that they are drawn with.
     pub seed: u64,
+    /// How long comparing may take.
+    pub comparing: Duration,
     /// How to run a trial.
     pub trial: &'a Trial<'a>,
     /// Told how far it has come: of how many pages.
@@ -77,10 +79,10 @@ impl Ground<'_> {
     pub fn run(&self, audit: &mut Audit) -> Result<(), Error> {
         let scratch = self.scratch(&self.strategy, &self.whole.log, "one")?;
         if let Some(scratch) = &scratch {
-            let facts = fill(scratch, self.whole.profile.rows)?;
-            let failed = facts.failed.is_some();
+            let (facts, failed) = self.fill(scratch)?;
             audit.scratch = Some(facts);
-            if failed {
+            if let Some(error) = failed {
+                audit.granting = error.lines().map(str::to_owned);
                 audit.used = totals::used(&Usage::default(), &scratch.usage());
                 return Ok(());
             }
@@ -94,7 +96,39 @@ impl Ground<'_> {
         let refreshes = scratch.map_or_else(Usage::default, |scratch| scratch.usage());
         let pages = pages.into_inner().unwrap_or_else(PoisonError::into_inner);
         audit.used = totals::used(&pages, &refreshes);
+        let denials = audit.used.denials.iter().map(|denial| (denial.rule.as_str(), denial.object.as_str()));
+        audit.granting = lines::for_denials(&self.strategy.name, &self.strategy.grants, denials);
         Ok(())
+    }
+
+    /// Fills scratch from nothing, and says what that did; and the strategy's failure, if it failed.
+    fn fill(&self, scratch: &Scratch) -> Result<(ScratchFacts, Option<Error>), Error> {
+        let began = Instant::now();
+        let outcome = scratch.refresh();
+        let fill_ms = began.elapsed().as_secs_f64() * 1e3;
+        let usage = scratch.usage();
+        let failed = match outcome {
+            Ok(()) => None,
+            Err(error) if error.blames_strategy() => {
+                Some(lines::of_refresh(error, &self.strategy.name, &self.strategy.grants))
+            }
+            Err(error) => return Err(error),
+        };
+        let statements = totals::statements(&usage);
+        let mut tables: Vec<String> =
+            statements.iter().flat_map(|statement| statement.tables.clone()).collect();
+        tables.sort();
+        tables.dedup();
+        let facts = ScratchFacts {
+            failed: failed.as_ref().map(|error| format!("{}: {error}", judge::code_of(error))),
+            events: self.whole.profile.rows,
+            fill_ms,
+            bytes: scratch.bytes(),
+            tables,
+            vm_steps: usage.total.vm_steps,
+            statements,
+        };
+        Ok((facts, failed))
     }
 
     /// The subject's or the reference's scratch, under a folder of that name; filled by its first use.
@@ -134,7 +168,7 @@ impl Ground<'_> {
         let all: usize = streams.iter().map(|stream| stream.requests.len()).sum();
         let done = AtomicU64::new(0);
         let progress = || (self.progress)(done.fetch_add(1, Relaxed) + 1, all as u64);
-        let until = Instant::now() + COMPARING;
+        let until = Instant::now() + self.comparing;
         let worker = |strategy: &Arc<Strategy>, scratch: Option<&Arc<Scratch>>| {
             Worker::new(self.engine, strategy, self.instances, &self.whole.log, scratch.cloned())
         };
@@ -166,7 +200,8 @@ impl Ground<'_> {
         let measured: Vec<PageRequest> = points.iter().map(|point| point.request.clone()).collect();
         let mut requests = measured.clone();
         requests.extend(self.repeated());
-        let job = |requests: &[PageRequest], passes: &[Pass]| Job::new(requests, passes, TRIAL_SECONDS);
+        let seconds = self.comparing.as_secs_f64() * TRIAL_SHARE;
+        let job = |requests: &[PageRequest], passes: &[Pass]| Job::new(requests, passes, seconds);
         let all = job(&requests, &[Pass::Fresh, Pass::Again, Pass::Warm])?;
         let fresh = job(&requests, &[Pass::Fresh])?;
         let small = job(&measured, &[Pass::Fresh])?;
@@ -221,32 +256,6 @@ impl Ground<'_> {
             .map(|request| PageRequest { up_to: request.up_to.or(Some(profile.high_water)), ..request })
             .collect()
     }
-}
-
-/// Fills scratch from nothing, and says what that did.
-fn fill(scratch: &Scratch, events: u64) -> Result<ScratchFacts, Error> {
-    let began = Instant::now();
-    let outcome = scratch.refresh();
-    let fill_ms = began.elapsed().as_secs_f64() * 1e3;
-    let usage = scratch.usage();
-    let failed = match outcome {
-        Ok(()) => None,
-        Err(error) if error.blames_strategy() => Some(format!("{}: {error}", judge::code_of(&error))),
-        Err(error) => return Err(error),
-    };
-    let statements = totals::statements(&usage);
-    let mut tables: Vec<String> = statements.iter().flat_map(|statement| statement.tables.clone()).collect();
-    tables.sort();
-    tables.dedup();
-    Ok(ScratchFacts {
-        failed,
-        events,
-        fill_ms,
-        bytes: scratch.bytes(),
-        tables,
-        vm_steps: usage.total.vm_steps,
-        statements,
-    })
 }
 
 /// A worker whose every request goes into the sum.

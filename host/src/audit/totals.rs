@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::facts::{Amounts, Calls, Denial, Statement, Used};
 use crate::ledger::{StatementUse, micros};
 use crate::linker;
+use crate::log::gate::EVENTS;
+use crate::policy::VIRTUAL_TABLES;
 use crate::usage::{self, Usage};
 
-/// The log's table; its columns stand in a policy by their bare names.
-const LOG_TABLE: &str = "audit_events";
+/// The log's table, and what scratch is fed from it: their columns stand in a policy by their bare names.
+const LOG_TABLES: [&str; 2] = [EVENTS, "feed.events"];
 
 /// What a strategy touched, its pages and its refreshes together. The statements are the pages' alone.
 pub(super) fn used(pages: &Usage, refreshes: &Usage) -> Used {
@@ -25,10 +27,12 @@ pub(super) fn used(pages: &Usage, refreshes: &Usage) -> Used {
         interfaces: sorted(interfaces.map(str::to_owned)),
         columns: sorted(each(&both, |statement| &statement.columns).filter_map(|column| {
             let (table, column) = column.rsplit_once('.')?;
-            (table == LOG_TABLE).then(|| column.to_owned())
+            LOG_TABLES.contains(&table).then(|| column.to_owned())
         })),
         tables: sorted(each(&both, |statement| &statement.tables).cloned()),
         functions: sorted(each(&both, |statement| &statement.functions).cloned()),
+        virtual_tables: sorted(both.statements.iter().flat_map(modules)),
+        wasi: sorted(both.wasi.iter().map(|name| (*name).to_owned())),
         statements: statements(pages),
         other_runs: both.other_runs,
         calls: calls.collect(),
@@ -77,6 +81,12 @@ fn statement(used: &StatementUse) -> Statement {
 pub(super) fn interface(import: &str) -> Option<&str> {
     let name = import.strip_prefix(linker::PACKAGE)?.strip_prefix('/')?;
     Some(name.split('@').next().unwrap_or(name))
+}
+
+/// The modules of virtual tables that a text names.
+fn modules(statement: &StatementUse) -> impl Iterator<Item = String> {
+    let text = statement.sql.to_ascii_lowercase();
+    VIRTUAL_TABLES.into_iter().filter(move |module| text.contains(module)).map(str::to_owned)
 }
 
 fn each(usage: &Usage, list: fn(&StatementUse) -> &Vec<String>) -> impl Iterator<Item = &String> {

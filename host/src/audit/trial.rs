@@ -54,6 +54,8 @@ pub struct Answer {
     pub digest: String,
     /// How many events.
     pub count: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
     /// Fuel burnt.
     pub fuel: Option<u64>,
     /// Steps of SQLite's virtual machine.
@@ -130,9 +132,9 @@ fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> 
         }
         outcome = worker.page(asked);
     }
-    let (digest, count, failed) = match outcome {
-        Ok(page) => (digest(&page), page.len() as u64, None),
-        Err(error) if error.blames_strategy() => (String::new(), 0, Some(error.observed())),
+    let (digest, count, bytes, failed) = match outcome {
+        Ok(page) => (digest(&page), page.len() as u64, page.payload_bytes(), None),
+        Err(error) if error.blames_strategy() => (String::new(), 0, 0, Some(error.observed())),
         Err(error) => return Err(error),
     };
     let ledger = worker.ledger();
@@ -141,6 +143,7 @@ fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> 
         request,
         digest,
         count,
+        bytes,
         fuel: ledger.and_then(|ledger| ledger.fuel),
         vm_steps: ledger.map_or(0, |ledger| ledger.statements().map(|statement| statement.vm_steps).sum()),
         snapshot: ledger.map_or((0, None), |ledger| (ledger.high_water, ledger.covered)),

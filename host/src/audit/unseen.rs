@@ -1,6 +1,7 @@
 //! What an audit cannot tell, said in every one of them.
 
 use super::facts::{Audit, Correctness, LogFacts};
+use crate::report::grouped;
 
 /// The sentences, with this audit's own numbers.
 pub(super) fn unseen(audit: &Audit) -> Vec<String> {
@@ -34,15 +35,24 @@ fn triggers(audit: &Audit, correctness: &Correctness) -> String {
         "what it waits for: a call beyond the {} asked, a high-water above {}, a date, an actor, an action, a page \
          size or an order of requests that was not drawn ({warm}); the comparison of a share of live pages looks \
          for those",
-        correctness.pages, audit.log.high_water
+        grouped(correctness.pages),
+        audit.log.high_water
     )
 }
 
 fn log(log: &LogFacts) -> String {
     format!(
         "other logs: this one holds {} events, their times from {} to {}",
-        log.events, log.oldest, log.newest
+        grouped(log.events),
+        date(log.oldest),
+        date(log.newest)
     )
+}
+
+/// The day of a time in Unix seconds, where a calendar has it.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 fn times() -> String {

@@ -1,82 +1,240 @@
-//! `policy allow`: runs a strategy, shows what it used, and lets it in by the least stanza that covers it.
+//! `policy allow`: audits a component, and lets it in by the least stanza that covers what it used.
 
+use std::fs::DirBuilder;
 use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::cli::AllowArgs;
-use crate::commands::progress::Bar;
-use crate::commands::{Setup, policy};
-use crate::contract::{dataset, streams};
-use crate::decisions::{Decision, Event};
+use crate::audit::facts::{Audit, Severity, Verdict};
+use crate::audit::{least, screen};
+use crate::cli::{AllowArgs, AuditArgs, Common};
+use crate::commands::audit::{Candidate, audit};
+use crate::commands::output::Output;
+use crate::commands::{Setup, document, policy, state_folder};
+use crate::decisions::{Decision, Decisions, Event};
 use crate::error::Error;
-use crate::page::Pager;
+use crate::loader::file::read;
 use crate::policy::allow::{self, Approval, Used};
 use crate::policy::grants::BUILT_IN;
-use crate::policy::{Grants, file, identity, lines, parse};
-use crate::registry::Registry;
-use crate::scratch::Scratch;
-use crate::strategy::{Instances, Strategy, Worker};
-use crate::usage::Usage;
+use crate::policy::{Policy, file, lines, parse};
+
+/// What is to be let in, by which name, under which policy.
+struct Proposal<'a> {
+    args: &'a AllowArgs,
+    /// The policy as it is.
+    policy: Policy,
+    /// Its file, and the text in it.
+    path: PathBuf,
+    text: String,
+    /// The component's bytes, by their digest.
+    digest: String,
+    /// The day.
+    today: String,
+}
+
+/// What may be done with a component that was audited.
+struct Outcome {
+    audit: Audit,
+    /// Where the audit was saved, and its digest.
+    saved: (PathBuf, String),
+    /// The policy with the stanza in it.
+    after: String,
+    /// What is shown of that.
+    shown: String,
+}
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
-pub fn run(setup: &Setup, args: &AllowArgs) -> Result<u8, Error> {
-    let path = setup.policy.file.clone().ok_or_else(policy::which)?;
+pub fn run(common: &Common, args: &AllowArgs) -> Result<u8, Error> {
     check_words(args)?;
+    let policy = Policy::load(common.policy.as_deref())?;
+    let path = policy.file.clone().ok_or_else(policy::which)?;
     let before = file::read(&path, file::MOST_BYTES)?;
-    let Some(bytes) = Registry::new(&setup.policy).bytes(&as_path(&args.file))? else {
-        return Err(Error::bad_request("a built-in strategy needs no stanza".to_owned()));
+    let text = String::from_utf8(before).map_err(|error| Error::bad_request(error.to_string()))?;
+    let bytes = read(&args.file)?;
+    let proposal = Proposal {
+        args,
+        policy,
+        path,
+        text,
+        digest: crate::sha256(&bytes),
+        today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    let digest = crate::sha256(&bytes);
-    let used = try_out(setup, args, &bytes, &digest)?;
-    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let approval = Approval { by: &args.by, at: &today, reason: &args.reason, audit: None };
-    let text = std::str::from_utf8(&before).map_err(|error| Error::bad_request(error.to_string()))?;
-    let component = setup.policy.relative(&args.file);
-    let known = setup.policy.stanzas.contains_key(&args.name);
-    let (after, shown) = if known {
-        let after =
-            allow::replace(text, &args.name, &component, &digest, &approval).map_err(Error::bad_request)?;
-        let said = format!(
-            "[strategy.{}] keeps its grants, which cover all that it used; it now means sha256:{digest}\n",
-            args.name
-        );
-        (after, said)
-    } else {
-        let stanza = allow::stanza(&args.name, &component, &digest, &used, &approval);
-        (allow::add(text, &stanza), stanza)
-    };
-    allow::check_edit(&setup.policy, &after, &args.name, &used)
-        .map_err(|what| Error::bad_request(format!("{}: {what}\n{shown}", path.display())))?;
-    let mut output = setup.output()?;
-    if !setup.common.json {
-        output.write(shown.as_bytes())?;
-        output.flush()?;
+    let decisions = Decisions::open(&state_folder(common)?);
+    let outcome = proposal.examine(common, &bytes, &decisions)?;
+    let mut output = Output::open(common)?;
+    if !common.json {
+        output.write(document::text(common, &screen::document(&outcome.audit)).as_bytes())?;
+        let (saved, digest) = &outcome.saved;
+        output.line(&format!("\nThe audit is saved in {} (sha256:{digest}).\n", saved.display()))?;
     }
-    let written = args.yes || agreed(&path)?;
+    let stands_against = proposal.stands_against(&outcome.audit);
+    let mut written = false;
+    if stands_against.is_none() {
+        if !common.json {
+            output.write(outcome.shown.as_bytes())?;
+            output.flush()?;
+        }
+        written = args.yes || agreed(&proposal.path)?;
+    }
     if written {
-        write(&path, &before, &after)?;
-        let decision = Decision {
-            digest: Some(format!("sha256:{digest}")),
-            policy: Some(crate::sha256(after.as_bytes())),
-            by: Some(args.by.clone()),
-            ..Decision::new(Event::Grant, args.name.as_str(), args.reason.as_str())
-        };
-        setup
-            .decisions()
-            .record(&decision)
+        write(&proposal.path, proposal.text.as_bytes(), &outcome.after)?;
+        decisions
+            .record(&proposal.grant(&outcome))
             .map_err(|error| error.during("the policy is written, but the grant is not recorded"))?;
+    } else if let Some(reason) = &stands_against {
+        decisions.record(&proposal.decision(Event::Refuse, reason))?;
     }
-    if setup.common.json {
+    if common.json {
+        let (saved, digest) = &outcome.saved;
         output.json(&serde_json::json!({
-            "strategy": args.name, "digest": format!("sha256:{digest}"), "stanza": shown, "written": written,
+            "strategy": args.name, "digest": format!("sha256:{}", proposal.digest),
+            "verdict": outcome.audit.verdict, "findings": outcome.audit.findings,
+            "audit": { "file": saved.display().to_string(), "digest": format!("sha256:{digest}") },
+            "stanza": outcome.shown, "written": written, "because": stands_against,
         }))?;
     } else {
-        let end = if written { "written to" } else { "nothing was written to" };
-        output.line(&format!("{end} {}", path.display()))?;
+        let place = proposal.path.display();
+        output.line(&match (written, stands_against) {
+            (true, _) => format!("written to {place}"),
+            (false, Some(reason)) => format!("nothing was written to {place}: {reason}"),
+            (false, None) => format!("nothing was written to {place}"),
+        })?;
     }
     output.flush()?;
     Ok(u8::from(!written))
+}
+
+impl Proposal<'_> {
+    /// Whether the policy knows the name: then it is tried with what it has, and must get by with that. A
+    /// new one is tried with everything that can be granted, and what it used is what it gets.
+    fn is_known(&self) -> bool {
+        self.policy.stanzas.contains_key(&self.args.name)
+    }
+
+    /// Audits it under a policy of its own, saves the audit, and says what would be written.
+    fn examine(&self, common: &Common, bytes: &[u8], decisions: &Decisions) -> Result<Outcome, Error> {
+        let file = as_path(&self.args.file);
+        let trial = self.trial_policy(bytes)?;
+        let tried = Common { policy: Some(trial.path().to_owned()), ..common.clone() };
+        let setup = Setup::on_trial(tried, self.policy.digest.clone())?;
+        let order = AuditArgs {
+            strategy: self.args.name.clone(),
+            effort: self.args.effort.clone(),
+            fail_on: Severity::High,
+            html: None,
+        };
+        let candidate = Candidate { file: &file, is_new: !self.is_known() };
+        let audit = match audit(&setup, &order, Some(&candidate)) {
+            Err(error) if error.blames_strategy() => {
+                decisions.record(&self.decision(Event::Refuse, &error.to_string()))?;
+                return Err(error);
+            }
+            other => other?,
+        };
+        let saved = save(&audit, &self.args.name, setup.state())?;
+        let used = least::used(&audit);
+        let approval = self.approval(Some(&saved.1));
+        let component = self.policy.relative(&self.args.file);
+        let (after, shown) = self.edited(&component, &used, &approval)?;
+        allow::check_edit(&self.policy, &after, &self.args.name, &used)
+            .map_err(|what| Error::bad_request(format!("{}: {what}\n{shown}", self.path.display())))?;
+        Ok(Outcome { audit, saved, after, shown })
+    }
+
+    /// A policy that lets these bytes in, for the audit and its child processes alone.
+    fn trial_policy(&self, bytes: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
+        let failed = |source| Error::io(std::env::temp_dir(), source);
+        let file = self.args.file.canonicalize().map_err(|source| Error::io(&self.args.file, source))?;
+        let everything = Used::everything(&lines::imports(bytes));
+        let (text, _) = self.edited(&file, &everything, &self.approval(None))?;
+        let mut policy =
+            tempfile::Builder::new().prefix("keyhole-allow-").suffix(".toml").tempfile().map_err(failed)?;
+        policy.write_all(text.as_bytes()).and_then(|()| policy.flush()).map_err(failed)?;
+        Ok(policy)
+    }
+
+    fn approval<'a>(&'a self, audit: Option<&'a str>) -> Approval<'a> {
+        Approval { by: &self.args.by, at: &self.today, reason: &self.args.reason, audit }
+    }
+
+    /// The policy with the stanza, and what is shown of the change.
+    fn edited(
+        &self,
+        component: &Path,
+        used: &Used,
+        approval: &Approval<'_>,
+    ) -> Result<(String, String), Error> {
+        let name = &self.args.name;
+        if !self.is_known() {
+            let stanza = allow::stanza(name, component, &self.digest, used, approval);
+            return Ok((allow::add(&self.text, &stanza), stanza));
+        }
+        let after = allow::replace(&self.text, name, component, &self.digest, approval)
+            .map_err(Error::bad_request)?;
+        let said = format!(
+            "[strategy.{name}] keeps its grants, which cover all that it used; it now means sha256:{}\n",
+            self.digest
+        );
+        Ok((after, said))
+    }
+
+    /// Why it is not written, whoever would agree.
+    fn stands_against(&self, audit: &Audit) -> Option<String> {
+        if !audit.refused.is_empty() {
+            return Some(format!("it cannot be loaded: {}", audit.refused.join("; ")));
+        }
+        let is_unfit = audit.verdict == Verdict::Unfit;
+        (is_unfit && !self.args.despite_unfit).then(|| {
+            format!(
+                "the audit calls it unfit ({}); --despite-unfit lets it in all the same, and is recorded",
+                grave(audit)
+            )
+        })
+    }
+
+    fn grant(&self, outcome: &Outcome) -> Decision {
+        let despite = match outcome.audit.verdict {
+            Verdict::Unfit => format!("despite an audit that calls it unfit ({}): ", grave(&outcome.audit)),
+            Verdict::Fit | Verdict::FitWithWarnings => String::new(),
+        };
+        let reason = format!("{despite}{} (audit sha256:{})", self.args.reason, outcome.saved.1);
+        Decision {
+            policy: Some(crate::sha256(outcome.after.as_bytes())),
+            ..self.decision(Event::Grant, &reason)
+        }
+    }
+
+    fn decision(&self, event: Event, reason: &str) -> Decision {
+        Decision {
+            digest: Some(format!("sha256:{}", self.digest)),
+            policy: self.policy.digest.clone(),
+            by: Some(self.args.by.clone()),
+            ..Decision::new(event, self.args.name.as_str(), reason)
+        }
+    }
+}
+
+/// The codes that make it unfit.
+fn grave(audit: &Audit) -> String {
+    let grave = audit.findings.iter().filter(|finding| finding.severity == Severity::High);
+    grave.map(|finding| finding.code.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Saves an audit in the state folder, as `audit --json` writes it, under the first digits of its digest.
+fn save(audit: &Audit, name: &str, state: &Path) -> Result<(PathBuf, String), Error> {
+    let text = serde_json::to_string_pretty(audit).map_err(|error| Error::Engine(error.to_string()))? + "\n";
+    let digest = crate::sha256(text.as_bytes());
+    let folder = state.join("audits");
+    let failed = |source| Error::io(&folder, source);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    let path = folder.join(format!("{name}-{}.json", digest.chars().take(16).collect::<String>()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|source| Error::io(&path, source))?;
+    Ok((path, digest))
 }
 
 fn check_words(args: &AllowArgs) -> Result<(), Error> {
@@ -94,85 +252,6 @@ fn check_words(args: &AllowArgs) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Runs the strategy on requests of the log. A new name is run with everything that can be granted, and
-/// what it used is what it gets; a known name is run with what it has, and must get by with that.
-fn try_out(setup: &Setup, args: &AllowArgs, bytes: &[u8], digest: &str) -> Result<Used, Error> {
-    let imports = lines::imports(bytes);
-    let grants = match setup.policy.stanzas.get(&args.name) {
-        Some(stanza) => {
-            let stanza = crate::policy::Stanza {
-                digest: stanza.digest.as_ref().map(|_| digest.to_owned()),
-                ..stanza.clone()
-            };
-            identity::check(&stanza, &args.file, bytes)?;
-            lines::check_imports(&stanza, &args.file, bytes)?;
-            stanza.grants
-        }
-        None => Grants {
-            interfaces: imports.interfaces.clone(),
-            virtual_tables: crate::policy::VIRTUAL_TABLES.to_vec(),
-            wasi: imports.wasi.clone(),
-            ..setup.policy.local()
-        },
-    };
-    let strategy = Strategy::load(&setup.engine, &args.name, &args.file, bytes, grants)?;
-    let log = setup.log()?;
-    // A scratch of its own: one that is filled already would not show what a refresh uses.
-    let cache = tempfile::Builder::new()
-        .prefix("keyhole-allow-")
-        .tempdir()
-        .map_err(|source| Error::io(std::env::temp_dir(), source))?;
-    let mut usage = Usage::default();
-    let scratch = if strategy.is_indexed() {
-        let bar = Bar::new(&setup.common, format!("filling a scratch of {}", args.name));
-        let scratch = Scratch::new(
-            &setup.engine,
-            &strategy,
-            &log,
-            cache.path(),
-            Some(Box::new(move |fed, all| bar.at(fed, all))),
-        );
-        scratch.ensure_filled().map_err(|error| lines::of_refresh(error, &args.name, &strategy.grants))?;
-        usage.merge(&scratch.usage());
-        Some(scratch)
-    } else {
-        None
-    };
-    let profile = setup.profile(&log)?;
-    let mut requests = streams::contract(&profile, dataset::SEED, args.requests).requests;
-    requests.extend(streams::dense(&profile, dataset::SEED, args.requests).requests);
-    requests.extend(streams::edges(&profile, dataset::SEED, args.requests).requests);
-    let bar = Bar::new(&setup.common, format!("running {}", args.name));
-    let mut worker = Worker::new(&setup.engine, &strategy, Instances::Fresh, &log, scratch);
-    let all = requests.len() as u64;
-    for (request, done) in requests.iter().zip(0u64..) {
-        crate::interrupt::check()?;
-        bar.at(done, all);
-        let answered = worker.page(request);
-        if let Some(ledger) = worker.ledger() {
-            usage.add(ledger, answered.as_ref().map_or(0, |page| page.len() as u64));
-            refuse_denied(&strategy, ledger)?;
-        }
-        answered.map_err(|error| error.during(format!("running {} to see what it uses", args.name)))?;
-    }
-    let mut used = Used::of(&usage);
-    used.imports(&imports.interfaces, &imports.wasi);
-    Ok(used)
-}
-
-/// What was denied would be denied later as well: it is refused now, with every line that it lacks.
-fn refuse_denied(strategy: &Arc<Strategy>, ledger: &crate::ledger::Ledger) -> Result<(), Error> {
-    let mut reasons: Vec<String> =
-        ledger.denials().map(|(rule, object)| format!("it was denied by rule {rule}: {object}")).collect();
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    reasons.dedup();
-    let denials = ledger.denials();
-    let lines = lines::for_denials(&strategy.name, &strategy.grants, denials).unwrap_or_default();
-    Err(Error::NotGranted { path: PathBuf::from(&strategy.name), reasons, lines })
 }
 
 fn as_path(file: &Path) -> String {

@@ -5,18 +5,20 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::audit::facts::{Audit, FORMAT, LogFacts, May, Signature, Verdict, Who};
+use crate::audit::facts::{Audit, FORMAT, LogFacts, May, Signature, Used, Verdict, Who};
 use crate::audit::run::{self, Ground, Place};
 use crate::audit::trial::{Answer, Job};
-use crate::audit::{facts::Used, screen};
+use crate::audit::{judge, least, screen};
 use crate::cli::{AuditArgs, Common, Priority, TrialArgs};
 use crate::commands::progress::Bar;
 use crate::commands::{Setup, document, inspect, version};
 use crate::contract::copy::copy;
 use crate::error::Error;
 use crate::log::Log;
+use crate::policy::Stanza;
+use crate::policy::identity::{self, Signed};
 use crate::registry::{self, Registry};
 use crate::scratch::Scratch;
 use crate::strategy::{Strategy, Worker, lane};
@@ -27,23 +29,33 @@ const HALF: u64 = 100_000;
 
 /// Runs the verb: 0 if nothing as grave as --fail-on was found, 1 otherwise.
 pub fn run(setup: &Setup, args: &AuditArgs) -> Result<u8, Error> {
-    let audit = audit(setup, args)?;
+    let audit = audit(setup, args, None)?;
     document::show(&setup.common, &screen::document(&audit), &audit, args.html.as_deref())?;
     Ok(u8::from(audit.findings.iter().any(|finding| finding.severity >= args.fail_on)))
 }
 
+/// A component that is audited to be let in: the policy of the setup holds a stanza for it, to try it with.
+pub struct Candidate<'a> {
+    /// What its file is called.
+    pub file: &'a str,
+    /// Whether it was given everything, so that the audit finds the least.
+    pub is_new: bool,
+}
+
 /// Audits a strategy. One that is refused at its load is audited as well: nothing of it runs.
-pub fn audit(setup: &Setup, args: &AuditArgs) -> Result<Audit, Error> {
+pub fn audit(setup: &Setup, args: &AuditArgs, candidate: Option<&Candidate<'_>>) -> Result<Audit, Error> {
     let began = Instant::now();
+    let called = candidate.map_or(args.strategy.as_str(), |candidate| candidate.file);
     let mut audit = Audit {
         format: FORMAT,
         verdict: Verdict::Unfit,
         at: jiff::Timestamp::now().to_string(),
         seconds: 0.0,
-        strategy: Who { name: args.strategy.clone(), ..Who::default() },
+        strategy: Who { name: called.to_owned(), ..Who::default() },
         reference: None,
         log: LogFacts::default(),
         refused: Vec::new(),
+        granting: None,
         may: May { instances: setup.common.instances.to_string(), ..May::default() },
         used: Used::default(),
         scratch: None,
@@ -55,16 +67,25 @@ pub fn audit(setup: &Setup, args: &AuditArgs) -> Result<Audit, Error> {
         unseen: Vec::new(),
         host: version::versions(),
     };
-    if args.priority == Priority::Idle
+    if args.effort.priority == Priority::Idle
         && let Err(error) = lane::idle()
     {
         setup.remark(&format!("the audit runs at the priority of everything else: {error}"));
     }
-    introduce(setup, &mut audit)?;
+    introduce(setup, &args.strategy, candidate, &mut audit)?;
     match setup.strategy(&args.strategy) {
         Ok(strategy) => examine(setup, args, strategy, &mut audit)?,
         Err(Error::Refused { reasons, .. }) => audit.refused = reasons,
+        Err(Error::NotGranted { reasons, lines, .. })
+            if reasons.iter().all(|why| judge::is_of_imports(why)) =>
+        {
+            audit.refused = reasons;
+            audit.granting = Some(lines);
+        }
         Err(error) => return Err(error),
+    }
+    if candidate.is_some_and(|candidate| candidate.is_new) && audit.refused.is_empty() {
+        least::narrow(&mut audit);
     }
     audit.seconds = began.elapsed().as_secs_f64();
     run::conclude(&mut audit);
@@ -74,23 +95,23 @@ pub fn audit(setup: &Setup, args: &AuditArgs) -> Result<Audit, Error> {
 
 /// The verdict, into the decision log.
 fn record(setup: &Setup, audit: &Audit) -> Result<(), Error> {
-    let verdict = match audit.verdict {
-        Verdict::Fit => "fit",
-        Verdict::FitWithWarnings => "fit, with warnings",
-        Verdict::Unfit => "unfit",
-    };
     let codes: Vec<&str> = audit.findings.iter().map(|finding| finding.code.as_str()).collect();
     let found = if codes.is_empty() { "nothing found".to_owned() } else { codes.join(", ") };
     setup.record_verdict(
         &audit.strategy.name,
         audit.strategy.digest.as_deref(),
-        format!("audit: {verdict}: {found}"),
+        format!("audit: {}: {found}", audit.verdict.words()),
     )
 }
 
-/// What the bytes say: who it is and what it imports.
-fn introduce(setup: &Setup, audit: &mut Audit) -> Result<(), Error> {
-    let bytes = match Registry::new(&setup.policy).bytes(&audit.strategy.name) {
+/// What the bytes say: who it is and what it imports; and who vouches for them.
+fn introduce(
+    setup: &Setup,
+    strategy: &str,
+    candidate: Option<&Candidate<'_>>,
+    audit: &mut Audit,
+) -> Result<(), Error> {
+    let bytes = match Registry::new(&setup.policy).bytes(strategy) {
         Ok(bytes) => bytes,
         Err(Error::Refused { reasons, .. }) => {
             audit.refused = reasons;
@@ -98,9 +119,7 @@ fn introduce(setup: &Setup, audit: &mut Audit) -> Result<(), Error> {
         }
         Err(error) => return Err(error),
     };
-    if registry::BUILT_IN.contains(&audit.strategy.name.as_str()) {
-        audit.strategy.signature = Signature::BuiltIn;
-    }
+    audit.strategy.signature = signature(setup, strategy, candidate, bytes.as_deref())?;
     let Some(bytes) = bytes else {
         setup.remark("a native twin runs outside of the sandbox: its imports and its fuel cannot be told");
         return Ok(());
@@ -116,6 +135,30 @@ fn introduce(setup: &Setup, audit: &mut Audit) -> Result<(), Error> {
     Ok(())
 }
 
+/// Who vouches for a strategy. The stanza that a candidate is tried with vouches for nothing; a key that
+/// signed it does.
+fn signature(
+    setup: &Setup,
+    strategy: &str,
+    candidate: Option<&Candidate<'_>>,
+    bytes: Option<&[u8]>,
+) -> Result<Signature, Error> {
+    if registry::BUILT_IN.contains(&strategy) {
+        return Ok(Signature::BuiltIn);
+    }
+    let registry = Registry::new(&setup.policy);
+    let (Some(bytes), Some(path)) = (bytes, registry.path(strategy)) else { return Ok(Signature::None) };
+    let stanza = registry.stanza(strategy, &path, bytes);
+    Ok(match stanza {
+        Some(Stanza { key: Some((key, _)), .. }) => Signature::Key(key.clone()),
+        Some(Stanza { digest: Some(_), .. }) if candidate.is_none() => Signature::Digest,
+        _ => match identity::signer(setup.policy.keys.iter(), &path, bytes)? {
+            Signed::By(key) => Signature::Key(key),
+            Signed::No | Signed::ByNobodyKnown => Signature::None,
+        },
+    })
+}
+
 fn examine(
     setup: &Setup,
     args: &AuditArgs,
@@ -124,7 +167,8 @@ fn examine(
 ) -> Result<(), Error> {
     granted(&strategy, audit);
     audit.limits = run::limits(&strategy);
-    audit.reference = Some(args.reference.clone());
+    let effort = &args.effort;
+    audit.reference = Some(effort.reference.clone());
     let log = setup.log()?;
     let profile = setup.profile(&log)?;
     audit.log = LogFacts {
@@ -144,18 +188,20 @@ fn examine(
     let half_log = Log::open(&half)?;
     let half_profile = setup.profile(&half_log)?;
     let options = ["--data".to_owned(), setup.common.data.display().to_string()];
-    let bar = Bar::new(&setup.common, format!("auditing {}", args.strategy));
+    let called = audit.strategy.name.clone();
+    let bar = Bar::new(&setup.common, format!("auditing {called}"));
     let ground = Ground {
         engine: &setup.engine,
         strategy,
-        reference: setup.strategy(&args.reference)?,
-        names: Names { subject: &args.strategy, reference: &args.reference, options: &options },
+        reference: setup.strategy(&effort.reference)?,
+        names: Names { subject: &called, reference: &effort.reference, options: &options },
         whole: Place { folder: setup.common.data.clone(), log, profile },
         half: Place { folder: half, log: half_log, profile: half_profile },
         cache: own.path(),
         instances: setup.common.instances,
-        requests: args.requests,
-        seed: args.seed,
+        requests: effort.requests,
+        seed: effort.seed,
+        comparing: Duration::from_secs(effort.seconds),
         trial: &|data, scratch, job| trial(setup, &args.strategy, data, scratch, job),
         progress: &|done, all| bar.at(done, all),
     };
@@ -188,6 +234,9 @@ fn trial(
     let mut command = Command::new(program);
     command.arg("audit-trial").arg(strategy).arg("--scratch").arg(scratch).arg("--data").arg(data);
     command.arg("--cache").arg(setup.cache()).arg("--state").arg(setup.state()).arg("--json");
+    if let Some(policy) = &setup.common.policy {
+        command.arg("--policy").arg(policy);
+    }
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

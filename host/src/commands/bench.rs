@@ -10,7 +10,6 @@ use crate::bench::{
     SystemClock, Wish,
 };
 use crate::cli::BenchArgs;
-use crate::commands::page::next;
 use crate::commands::progress::Bar;
 use crate::commands::{Setup, version};
 use crate::error::Error;
@@ -128,8 +127,7 @@ fn run_plan(
     clock: &SystemClock,
 ) -> Result<Vec<MixRun>, Error> {
     let cursors = setup.cursors(log)?;
-    let to_bytes =
-        |page: &Page, out: &mut Vec<u8>| render::render(page, next(page, &cursors).as_deref(), out);
+    let to_bytes = |page: &Page, out: &mut Vec<u8>| render::render(page, cursors.next(page).as_deref(), out);
     let bar = Bar::new(&setup.common, "measuring");
     let all = plan.total(contenders.len()) as u64;
     let runs = bench::run(plan, contenders, &to_bytes, clock, &mut |done| {

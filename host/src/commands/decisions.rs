@@ -112,6 +112,7 @@ fn name(event: Event) -> &'static str {
         Event::Refuse => "refuse",
         Event::Grant => "grant",
         Event::Deny => "deny",
+        Event::Stage => "stage",
         Event::Swap => "swap",
         Event::Verdict => "verdict",
         Event::Repair => "repair",
@@ -121,7 +122,7 @@ fn name(event: Event) -> &'static str {
 fn level(event: Event) -> Level {
     match event {
         Event::Refuse | Event::Deny | Event::Repair => Level::Warn,
-        Event::Load | Event::Grant | Event::Swap | Event::Verdict => Level::Plain,
+        Event::Load | Event::Grant | Event::Stage | Event::Swap | Event::Verdict => Level::Plain,
     }
 }
 

@@ -5,9 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::audit::facts::{Audit, FORMAT, Severity};
-use crate::cli::{AuditArgs, Common, DiffArgs, Priority};
+use crate::cli::{AuditArgs, Common, DiffArgs};
 use crate::commands::{Setup, audit, document};
-use crate::contract::dataset;
 use crate::diff::{compare, document as screen};
 use crate::error::Error;
 
@@ -42,14 +41,11 @@ pub fn run(common: Common, args: &DiffArgs) -> Result<u8, Error> {
 fn audited(setup: &Setup, args: &DiffArgs, strategy: &str) -> Result<Audit, Error> {
     let args = AuditArgs {
         strategy: strategy.to_owned(),
-        reference: args.reference.clone(),
-        requests: args.requests,
-        seed: dataset::SEED,
+        effort: args.effort.clone(),
         fail_on: Severity::High,
         html: None,
-        priority: Priority::Idle,
     };
-    audit::audit(setup, &args).map_err(|error| error.during(format!("the audit of {strategy}")))
+    audit::audit(setup, &args, None).map_err(|error| error.during(format!("the audit of {strategy}")))
 }
 
 /// Reads a saved audit: a file whose name ends in `.json`. None for a strategy.

@@ -7,6 +7,12 @@ use crate::commands::output::Output;
 use crate::error::Error;
 use crate::report::{self, Document};
 
+/// A document as the place that the results go to can show it.
+pub fn text(common: &Common, document: &Document) -> String {
+    let (width, colour) = report::screen();
+    report::text(document, width, colour && common.out.is_none())
+}
+
 /// Shows a document; `value` is the same report for --json.
 pub fn show(
     common: &Common,
@@ -21,9 +27,7 @@ pub fn show(
     if common.json {
         output.json(value)?;
     } else {
-        let (width, colour) = report::screen();
-        let text = report::text(document, width, colour && common.out.is_none());
-        output.write(text.as_bytes())?;
+        output.write(text(common, document).as_bytes())?;
     }
     output.flush()
 }

@@ -18,6 +18,8 @@ pub mod recorded;
 pub mod report;
 pub mod seed;
 pub mod selftest;
+pub mod serve;
+pub mod strategy;
 pub mod verify;
 pub mod version;
 
@@ -32,7 +34,7 @@ use crate::limits::Ceilings;
 use crate::loader::{Loader, child};
 use crate::log::Log;
 use crate::log::feed::Feeder;
-use crate::log::profile::{FirstRow, Profile};
+use crate::log::profile::Profile;
 use crate::page::Cursors;
 use crate::policy::{Policy, lines};
 use crate::scratch::Scratch;
@@ -55,12 +57,14 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::AuditTrial(args) => audit::run_trial(common, &args),
         Verb::Decisions(args) => decisions::run(&common, &args),
         Verb::Diff(args) => diff::run(common, &args),
+        Verb::Serve(args) => serve::run(common, &args),
         Verb::Inspect(args) => inspect::run(&common, &args),
         Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
         Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
         Verb::Report(args) => report::run(&common, &args),
-        Verb::Policy(verb) => policy::run(common, verb),
+        Verb::Policy(verb) => policy::run(&common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
+        Verb::Strategy(args) => strategy::run(&common, args),
         Verb::Selftest(args) => selftest::run(&common, &args),
         Verb::PlayAttacks => selftest::play(&common),
         Verb::AppendToCopy => append::run(&common),
@@ -89,6 +93,14 @@ impl Setup {
     /// With an engine that counts fuel, for trials: what they load was recorded by the audit.
     fn counting_fuel(common: Common) -> Result<Self, Error> {
         Self::under(common, true, Recorded::silent())
+    }
+
+    /// Under a policy that is only tried: what it lets in is not recorded as let in, and what is recorded
+    /// was decided under the policy of this digest.
+    fn on_trial(common: Common, in_force: Option<String>) -> Result<Self, Error> {
+        let mut setup = Self::under(common, false, Recorded::silent())?;
+        setup.policy.digest = in_force;
+        Ok(setup)
     }
 
     fn under(common: Common, counting_fuel: bool, recorded: Recorded) -> Result<Self, Error> {
@@ -159,7 +171,7 @@ impl Setup {
 
     /// The log's summary.
     pub fn profile(&self, log: &Log) -> Result<Profile, Error> {
-        Profile::of(log, contract_now)
+        Profile::of(log, dataset::now_of)
     }
 
     /// Where the results go.
@@ -171,20 +183,6 @@ impl Setup {
     pub fn remark(&self, text: &str) {
         output::remark(&self.common, text);
     }
-}
-
-/// The contract's `now`, if a log's first event is the contract's.
-fn contract_now(first: &FirstRow) -> Option<i64> {
-    dataset::recognise(&dataset::Row {
-        id: first.id,
-        created_at: first.created_at,
-        actor_id: first.actor_id,
-        action: &first.action,
-        resource_type: &first.resource_type,
-        resource_id: &first.resource_id,
-        payload_offset: first.payload_offset,
-        payload_len: first.payload_len,
-    })
 }
 
 /// Where the cursor key and the decision log lie.

@@ -8,7 +8,7 @@ use crate::commands::output::Output;
 use crate::commands::recorded::Denials;
 use crate::commands::{Setup, ledger};
 use crate::error::Error;
-use crate::page::{Cursors, Filter, Page, PageRequest, Pager, Position, parse, render};
+use crate::page::{Cursors, Filter, PageRequest, Pager, Position, parse, render};
 use crate::policy::lines;
 use crate::strategy::Worker;
 
@@ -95,7 +95,7 @@ impl Answer<'_> {
             }
         };
         self.text.clear();
-        render::render(&page, next(&page, self.cursors).as_deref(), &mut self.text);
+        render::render(&page, self.cursors.next(&page).as_deref(), &mut self.text);
         if with_ledger && let Some((ledger, limits)) = worker.explained() {
             self.text.pop();
             let ledger = ledger::json(ledger, limits);
@@ -118,12 +118,6 @@ fn granting(worker: &Worker, error: Error) -> Error {
         Some(lines) => Error::Ungranted { lines, source: Box::new(error) },
         None => error,
     }
-}
-
-/// The cursor of the next page: there is one if and only if this page is full.
-pub fn next(page: &Page, cursors: &Cursors) -> Option<String> {
-    let last = page.last_key().filter(|_| page.is_full())?;
-    Some(cursors.mint(last, page.request.up_to.unwrap_or(page.high_water), &page.request.filter))
 }
 
 fn single(args: &PageArgs, cursors: &Cursors) -> Result<PageRequest, Error> {

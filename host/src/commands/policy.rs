@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Common, PolicyVerb};
+use crate::commands::allow;
 use crate::commands::output::Output;
-use crate::commands::{Setup, allow};
 use crate::error::Error;
 use crate::policy::{Policy, show, template};
 use crate::registry::Registry;
@@ -14,12 +14,12 @@ use crate::registry::Registry;
 const USUAL: &str = "keyhole.toml";
 
 /// Runs the verb.
-pub fn run(common: Common, verb: PolicyVerb) -> Result<u8, Error> {
+pub fn run(common: &Common, verb: PolicyVerb) -> Result<u8, Error> {
     match verb {
-        PolicyVerb::New { file } => make(&common, file),
-        PolicyVerb::Check { file } => check(&common, file),
-        PolicyVerb::Show => show(&common),
-        PolicyVerb::Allow(args) => allow::run(&Setup::new(common)?, &args),
+        PolicyVerb::New { file } => make(common, file),
+        PolicyVerb::Check { file } => check(common, file),
+        PolicyVerb::Show => show(common),
+        PolicyVerb::Allow(args) => allow::run(common, &args),
     }
 }
 

@@ -52,14 +52,10 @@ pub fn play(common: &Common) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Left to the tests: the quota on temporary files strikes only after a gigabyte, which is no thing to do to
-/// an operator's disk.
-const LATE: [&str; 1] = ["scratch-temporary-files"];
-
 /// The attacks to be played, sorted by what they reach for; the quick ones are one for each limit.
 fn attacks(quick: bool) -> Vec<Attack> {
     let of_strategies = cases::all()
-        .filter(|case| !LATE.contains(&case.name) && (!quick || !is_slow(case)))
+        .filter(|case| !quick || !is_slow(case))
         .filter_map(|case| Some((coverage::guard_of(case)?, case.name, case.expected)));
     let of_others =
         own::ROWS.iter().map(|row| (row.limit.to_owned(), row.name, std::slice::from_ref(&row.expected)));

@@ -1,6 +1,7 @@
 //! The contract's data set, row by row: what the live system's generator draws and writes.
 
 use super::random::Random;
+use crate::log::profile::FirstRow;
 
 /// How many rows the contract's data set has.
 pub const ROWS: u64 = 50_000;
@@ -146,6 +147,20 @@ pub fn recognise(first: &Row<'_>) -> Option<i64> {
         let expected = dataset.next_row(&mut Vec::new());
         let now = first.created_at.checked_sub(expected.created_at)?;
         (Row { created_at: first.created_at, ..expected } == *first).then_some(now)
+    })
+}
+
+/// The contract's `now`, if a log's first event is the contract's.
+pub fn now_of(first: &FirstRow) -> Option<i64> {
+    recognise(&Row {
+        id: first.id,
+        created_at: first.created_at,
+        actor_id: first.actor_id,
+        action: &first.action,
+        resource_type: &first.resource_type,
+        resource_id: &first.resource_id,
+        payload_offset: first.payload_offset,
+        payload_len: first.payload_len,
     })
 }
 

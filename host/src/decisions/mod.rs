@@ -20,7 +20,7 @@ mod who;
 pub use check::{Checked, Fault, check, each};
 pub use file::Decisions;
 pub use record::{Event, Head, Record, Torn};
-pub use who::user;
+pub use who::{user, user_of};
 
 /// One decision, to be recorded. Texts may come from anywhere: they are escaped and cut.
 #[derive(Clone, Debug)]

@@ -37,6 +37,8 @@ pub enum Event {
     Grant,
     /// A strategy asked for what it is not granted.
     Deny,
+    /// A strategy came a step further in its life, or left it.
+    Stage,
     /// Another strategy became the active one.
     Swap,
     /// An audit or a proof came to a verdict.

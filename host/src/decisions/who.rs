@@ -5,7 +5,11 @@ use crate::report::visible;
 /// The user that this process runs as: its name, where the machine's list of users has it, and its
 /// number. Not from the environment, which anybody may set.
 pub fn user() -> String {
-    let uid = rustix::process::getuid().as_raw();
+    user_of(rustix::process::getuid().as_raw())
+}
+
+/// The user of that number, as [`user`] says it.
+pub fn user_of(uid: u32) -> String {
     let users = std::fs::read("/etc/passwd").unwrap_or_default();
     match name(&String::from_utf8_lossy(&users), uid) {
         Some(name) => format!("{} (uid {uid})", visible(name)),

@@ -13,6 +13,7 @@ use crate::guards::{self, Guard};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
 use crate::log::gate::{EVENTS, Gate};
+use crate::log::turnstile::Turnstile;
 use crate::log::{heap, lockdown, watchdog};
 
 /// Statements that a connection keeps prepared: the host's own and a strategy's plans.
@@ -81,9 +82,17 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
     lockdown::after_attaching(&connection)?;
     budget.connect(connection.get_interrupt_handle());
     watchdog::watch(budget)?;
+    // Held for as long as the connection is open, and with it the file: see there.
+    let turnstile = match purpose {
+        Use::Pages(log, _) | Use::Log(log) => Some(Turnstile::of(&log.database)?),
+        Use::Refresh(_) => None,
+    };
     let spend = Arc::clone(budget);
-    connection
-        .progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(move || spend.spend()))?;
+    let look = move || {
+        let _ = &turnstile;
+        spend.spend()
+    };
+    connection.progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(look))?;
     let judge = Arc::clone(gate);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
     Ok(connection)

@@ -14,6 +14,7 @@ use crate::limits::HOST_WAIT;
 use crate::log::budget::Budget;
 use crate::log::connection::{self, COLUMNS, Use, classify, patiently};
 use crate::log::gate::Gate;
+use crate::log::turnstile::Turnstile;
 use crate::log::{Identity, Log};
 
 /// Most rows of one read transaction.
@@ -27,6 +28,7 @@ pub struct Feeder {
     connection: Connection,
     log: Log,
     identity: Identity,
+    turnstile: Arc<Turnstile>,
     wait: Duration,
 }
 
@@ -41,7 +43,8 @@ impl Feeder {
             let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
             // Replaced between the two: which of the files was opened cannot be told.
             if Identity::of(&log.database)? == identity {
-                return Ok(Self { connection, log: log.clone(), identity, wait });
+                let turnstile = Turnstile::of(&log.database)?;
+                return Ok(Self { connection, log: log.clone(), identity, turnstile, wait });
             }
         }
     }
@@ -228,6 +231,9 @@ impl Feeder {
     }
 
     fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        patiently(self.wait, || read(&self.connection).map_err(|error| classify(error, &self.log.database)))
+        patiently(self.wait, || {
+            let _pass = self.turnstile.enter()?;
+            read(&self.connection).map_err(|error| classify(error, &self.log.database))
+        })
     }
 }

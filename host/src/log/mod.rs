@@ -27,6 +27,7 @@ pub mod statement;
 mod tests;
 mod tokens;
 pub mod touched;
+mod turnstile;
 pub mod watchdog;
 
 pub use files::{Identity, Log};

@@ -257,6 +257,9 @@ impl Session {
     }
 
     fn record(&mut self, sql: &str, measured: &Measured) {
+        if !guards::on(Guard::Ledger) {
+            return;
+        }
         match self.ledger.statement(sql) {
             Some(entry) => {
                 entry.runs += measured.runs;
@@ -317,6 +320,9 @@ struct Measured {
 
 impl Measured {
     fn take(&mut self, statement: &rusqlite::Statement<'_>) {
+        if !guards::on(Guard::Ledger) {
+            return;
+        }
         let counter = |status| u64::from(statement.reset_status(status).unsigned_abs());
         self.vm_steps += counter(StatementStatus::VmStep);
         self.full_scan_steps += counter(StatementStatus::FullscanStep);

@@ -137,6 +137,11 @@ impl Page {
         self.rows.is_empty()
     }
 
+    /// Bytes of its events' payloads.
+    pub fn payload_bytes(&self) -> u64 {
+        self.payloads.len() as u64
+    }
+
     /// Whether it is full: there is a next page if and only if it is.
     pub fn is_full(&self) -> bool {
         self.rows.len() == self.request.page_size as usize

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::page::{Filter, Key};
+use crate::page::{Filter, Key, Page};
 use crate::secret::{self, SECRET};
 
 const VERSION: u8 = 1;
@@ -34,6 +34,17 @@ impl Cursors {
     pub fn open(state: &Path, log: String) -> Result<Self, Error> {
         let secrets = secret::open(state, "cursor.key")?;
         Ok(Self { secrets, log })
+    }
+
+    /// The log's own name, that cursors are bound to.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// The cursor of the next page: there is one if and only if this page is full.
+    pub fn next(&self, page: &Page) -> Option<String> {
+        let last = page.last_key().filter(|_| page.is_full())?;
+        Some(self.mint(last, page.request.up_to.unwrap_or(page.high_water), &page.request.filter))
     }
 
     /// The cursor that continues after `key`, over the events up to `up_to`.

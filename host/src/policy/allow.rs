@@ -5,12 +5,12 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item, Value};
 
-use crate::log::gate::{EVENTS, FUNCTIONS};
+use crate::log::gate::FUNCTIONS;
 use crate::policy::grants::{INTERFACES, SHOWN_COLUMNS, VIRTUAL_TABLES};
+use crate::policy::lines::Imports;
 use crate::policy::problem::listed;
 use crate::policy::value::{list, quoted};
 use crate::policy::{Grants, Policy};
-use crate::usage::Usage;
 
 /// What a strategy used while it was run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,44 +30,15 @@ pub struct Used {
 }
 
 impl Used {
-    /// What a sum of requests, and of slices of refreshes, used.
-    pub fn of(usage: &Usage) -> Self {
-        let mut used = Self::default();
-        for statement in &usage.statements {
-            for column in &statement.columns {
-                if let Some((table, column)) = column.rsplit_once('.')
-                    && (table == EVENTS || table == "feed.events")
-                {
-                    add_known(&mut used.columns, &SHOWN_COLUMNS, column);
-                }
-            }
-            for function in &statement.functions {
-                add_known(&mut used.functions, FUNCTIONS, function);
-            }
-            let sql = statement.sql.to_ascii_lowercase();
-            for module in VIRTUAL_TABLES.iter().filter(|module| sql.contains(**module)) {
-                add_known(&mut used.virtual_tables, &VIRTUAL_TABLES, module);
-            }
-        }
-        let most = &usage.most;
-        used.most = vec![
-            ("sql_steps", most.vm_steps),
-            ("rows", most.rows),
-            ("handles", most.handles),
-            ("payload_bytes", most.payload_bytes),
-            ("memory", most.memory),
-        ];
-        used
-    }
-
-    /// What was used of an interface that a component imports is not counted call by call here: an import
-    /// that is never called would still keep it from being loaded.
-    pub fn imports(&mut self, interfaces: &[&'static str], wasi: &[&'static str]) {
-        interfaces.clone_into(&mut self.interfaces);
-        wasi.clone_into(&mut self.wasi);
-        // Scratch is fed by id, whatever its statements read.
-        if self.interfaces.contains(&"scratch") {
-            add_known(&mut self.columns, &SHOWN_COLUMNS, "id");
+    /// Everything that a policy can grant a component with these imports: what it is tried with.
+    pub fn everything(imports: &Imports) -> Self {
+        Self {
+            interfaces: imports.interfaces.clone(),
+            columns: SHOWN_COLUMNS.to_vec(),
+            functions: FUNCTIONS.to_vec(),
+            virtual_tables: VIRTUAL_TABLES.to_vec(),
+            wasi: imports.wasi.clone(),
+            most: Vec::new(),
         }
     }
 }
@@ -87,11 +58,11 @@ pub struct Approval<'a> {
 
 /// The least stanza that grants what was used, ready to be put at a policy's end.
 pub fn stanza(name: &str, file: &Path, digest: &str, used: &Used, approval: &Approval<'_>) -> String {
-    let mut text = String::from("# What it used at most in one request, or one slice of a refresh:");
-    for (limit, number) in &used.most {
-        text += &format!(" {limit} {number},");
+    let mut text = String::new();
+    if !used.most.is_empty() {
+        let most: Vec<String> = used.most.iter().map(|(limit, number)| format!("{limit} {number}")).collect();
+        text += &format!("# What it used at most for one page: {}\n", most.join(", "));
     }
-    text = text.trim_end_matches([',', ':']).to_owned() + "\n";
     text += &format!("[strategy.{name}]\n");
     text += &format!("file = {}\n", quoted(&file.display().to_string()));
     text += &format!("digest = \"sha256:{digest}\"\n");
@@ -208,13 +179,5 @@ fn set(table: &mut dyn toml_edit::TableLike, key: &str, mut value: Value) {
         *item = Item::Value(value);
     } else {
         table.insert(key, Item::Value(value));
-    }
-}
-
-fn add_known(list: &mut Vec<&'static str>, known: &[&'static str], word: &str) {
-    if let Some(word) = known.iter().find(|known| **known == word)
-        && !list.contains(word)
-    {
-        list.push(word);
     }
 }

@@ -17,8 +17,10 @@ keys and bad values are errors; all that is wrong is said at once, with its line
 - `keyhole policy check [FILE]` finds what is wrong with it, and with the files that its stanzas name.
 - `keyhole policy show [--json]` prints the value of every key that is in effect, where it comes from (default, line of the
   file, environment variable, engine ceiling, built in), and whether a change needs a restart.
-- `keyhole policy allow FILE --as NAME --by WHO --reason TEXT [--yes]` runs a strategy with everything that can be granted,
-  shows the least stanza that covers what it used, asks, and writes it; comments of the file are kept.
+- `keyhole policy allow FILE --as NAME --by WHO --reason TEXT [--yes]` audits a component with everything that can be granted,
+  saves the audit in the state folder (`audits/`), shows verdict and findings and the least stanza that covers what it used,
+  asks, and writes it with the audit's digest; comments of the file are kept. What the audit calls unfit is not written, unless
+  `--despite-unfit` is said, which the decision log keeps.
 
 **Without a policy file**, local verbs grant the project's interfaces, all shown columns, all functions, no WASI, no virtual
 tables, and default limits. **With one**, a component file must have a stanza; its refusal prints the whole least one.

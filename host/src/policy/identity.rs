@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 use crate::policy::{Stanza, file};
 
 /// Most bytes of a signature file: four lines.
-const SIGNATURE_BYTES: u64 = 4096;
+pub const SIGNATURE_BYTES: u64 = 4096;
 
 /// Where a component's signature lies.
 pub fn signature_path(component: &Path) -> PathBuf {

@@ -114,10 +114,10 @@ pub fn check_imports(stanza: &Stanza, path: &Path, bytes: &[u8]) -> Result<(), E
 }
 
 /// The lines that would have allowed what was denied while a strategy ran; none where no policy can.
-pub fn for_denials<'a>(
+pub fn for_denials<'a, 'b>(
     name: &str,
     grants: &Grants,
-    denials: impl Iterator<Item = (&'static str, &'a str)>,
+    denials: impl Iterator<Item = (&'a str, &'b str)>,
 ) -> Option<String> {
     if crate::policy::parse::check_name(name).is_err() || BUILT_IN.contains(&name) {
         return None;
@@ -180,6 +180,7 @@ pub fn of_refresh(error: Error, name: &str, grants: &Grants) -> Error {
 fn innermost(error: &Error) -> &Error {
     match error {
         Error::During { source, .. } => innermost(source),
+        Error::Repeated { source, .. } => innermost(source),
         other => other,
     }
 }

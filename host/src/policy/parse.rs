@@ -176,6 +176,10 @@ impl Parser {
             let line = self.lines.at(name.span().start);
             let name = name.get_ref().as_ref();
             match value.get_ref() {
+                _ if !value::is_line(name) => self.problem(
+                    Place::Line(line),
+                    format!("keys.{}: a key's name is {}", shown(name), Form::Text.allowed()),
+                ),
                 DeValue::String(key) if minisign_verify::PublicKey::from_base64(key).is_ok() => {
                     self.said.keys.insert(name.to_owned(), (key.to_string(), line));
                 }

@@ -36,7 +36,7 @@ pub fn rows(policy: &Policy) -> Vec<Row> {
     }
     for (name, (public, line)) in &policy.said.keys {
         rows.push(Row {
-            key: format!("keys.{name}"),
+            key: format!("keys.{}", value::name(name)),
             value: value::quoted(public),
             from: format!("line {line}"),
             changes: key::Changes::Reload.name(),

@@ -62,7 +62,11 @@ impl Raw {
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => shown(text),
-            Self::Integer(_, text) | Self::Date(text) => text.clone(),
+            // What the parser takes for a number may hold anything, a terminal's commands included.
+            Self::Integer(_, text) | Self::Date(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                text.clone()
+            }
+            Self::Integer(_, text) | Self::Date(text) => shown(text),
             Self::Float(float) => float.to_string(),
             Self::Boolean(boolean) => boolean.to_string(),
             Self::List(_) => "a list".to_owned(),
@@ -100,7 +104,10 @@ pub fn read(raw: &Raw, form: Form) -> Result<Value, String> {
             }
             Some(number) => Ok(Value::Number(number)),
         },
-        (Form::Share, &Raw::Float(share)) if (0.0..=1.0).contains(&share) => Ok(Value::Share(share)),
+        (Form::Share, &Raw::Float(share)) if (0.0..=1.0).contains(&share) => {
+            // Minus zero would be shown as a whole number that is none.
+            Ok(Value::Share(share.abs()))
+        }
         (Form::Share, Raw::Integer(Some(0), _)) => Ok(Value::Share(0.0)),
         (Form::Share, Raw::Integer(Some(1), _)) => Ok(Value::Share(1.0)),
         (Form::Text | Form::Path | Form::Strategy | Form::KeyName, Raw::Text(text)) if is_line(text) => {
@@ -139,6 +146,11 @@ pub fn written(value: &Value, form: Form) -> String {
 /// A text as TOML writes it.
 pub fn quoted(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
+}
+
+/// The name of a key as TOML writes it: quoted where it must be.
+pub fn name(name: &str) -> String {
+    toml_edit::Key::new(name).to_string()
 }
 
 /// A list of words as TOML writes it.
@@ -184,6 +196,7 @@ fn words_of(list: &[Raw], valid: &'static [&'static str]) -> Result<Vec<&'static
     if wrong.is_empty() { Ok(words) } else { Err(wrong.join("; ")) }
 }
 
-fn is_line(text: &str) -> bool {
+/// Whether it is one line of text that can be shown.
+pub(super) fn is_line(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control)
 }

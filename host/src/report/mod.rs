@@ -7,6 +7,7 @@
 mod chart;
 mod html;
 mod layout;
+mod number;
 mod screen;
 mod svg;
 mod text;
@@ -14,6 +15,7 @@ mod visible;
 
 pub use chart::{Plot, Scale, ScaleKind, Series, Stack, Stacks};
 pub use html::html;
+pub use number::{grouped, time};
 pub use screen::screen;
 pub use text::text;
 pub use visible::visible;

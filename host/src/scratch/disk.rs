@@ -1,5 +1,6 @@
-//! How much disk a scratch uses, the files that SQLite has unlinked already included.
+//! How much disk a scratch uses, the files that SQLite keeps without a name included.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -8,14 +9,19 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rusqlite::Connection;
 
 /// Bytes of the database, its write-ahead log, and this process's temporary files.
-pub fn used(database: &Path) -> u64 {
+pub(super) fn used(database: &Path) -> u64 {
+    named(database) + unlinked()
+}
+
+/// Bytes of the database and its write-ahead log.
+pub(super) fn named(database: &Path) -> u64 {
     let mut bytes = 0;
     for suffix in ["", "-wal", "-journal"] {
         let mut name = database.as_os_str().to_owned();
         name.push(suffix);
         bytes += fs::metadata(&name).map_or(0, |metadata| metadata.len());
     }
-    bytes + unlinked()
+    bytes
 }
 
 /// Where SQLite puts temporary files. It has one such setting a process, which must not change while
@@ -39,8 +45,8 @@ pub fn keep_temporary_files_beside(connection: &Connection, scratch: &Path) -> r
     connection.execute_batch("PRAGMA temp_store=FILE")
 }
 
-/// SQLite unlinks its temporary files as soon as it has opened them: only the process's own table of
-/// open files still shows them, under the name that SQLite gives them, wherever they lie.
+/// SQLite keeps no names of its temporary files: it opens them without one, or unlinks them at once. Only
+/// the process's own table of open files still shows them, wherever they lie.
 fn unlinked() -> u64 {
     let Ok(descriptors) = fs::read_dir("/proc/self/fd") else { return 0 };
     descriptors
@@ -52,6 +58,9 @@ fn unlinked() -> u64 {
         .sum()
 }
 
+/// A file without a name is shown as `#` and its number; one that was unlinked under the name that SQLite
+/// gave it.
 fn is_temporary(target: &Path) -> bool {
-    target.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"etilqs_"))
+    let name = target.file_name().map(OsStr::as_encoded_bytes);
+    name.is_some_and(|name| name.starts_with(b"etilqs_") || name.starts_with(b"#"))
 }

@@ -1,48 +1,32 @@
 //! The work on a scratch: filling, refreshing, checking its fit, dropping it. One process at a time.
 
+mod intake;
+
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use rusqlite::Connection;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::log::Log;
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
-use crate::native;
+use crate::log::{Identity, Log};
+use crate::scratch::backoff::{Backoff, Subject};
 use crate::scratch::fit::{self, Coverage};
+use crate::scratch::meter::Meter;
+use crate::scratch::writeback::Writeback;
 use crate::scratch::{Progress, disk};
-use crate::strategy::instance::Instance;
-use crate::strategy::{Code, Strategy};
+use crate::strategy::Strategy;
 use crate::usage::Usage;
-
-/// Slices after which a refresh that never says done is given up: a fill of a large log needs some
-/// hundreds.
-const MOST_SLICES: u32 = 100_000;
-
-/// Slices in which a refresh may come no further: a first fill builds its tables in a dozen before it covers
-/// anything.
-const STALLED_SLICES: u32 = 256;
 
 /// Reasons kept for which scratch was dropped.
 const DROPS: usize = 16;
 
-/// How often a filling scratch is written to disk.
-const WRITEBACK: Duration = Duration::from_millis(100);
-
 /// How soon a sound scratch is looked at again for damage: a look reads all of it, and a strategy, or a
 /// log, that fails on every page must not have it read for every page.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
-/// What a slice says: how far the tables are, and whether that is all; and the session, unless a
-/// fault of the engine lost it.
-type Slice = (Result<(i64, bool), Error>, Option<Box<Session>>);
 
 /// Keeps one scratch up with its log.
 pub(super) struct Keeper {
@@ -55,6 +39,8 @@ pub(super) struct Keeper {
     pub(super) sound: Mutex<Option<Instant>>,
     /// Why it was dropped, the first times.
     pub(super) drops: Mutex<Vec<String>>,
+    /// How its refreshes failed.
+    pub(super) failures: Backoff,
     pub(super) progress: Option<Progress>,
     /// What its refreshes did.
     pub(super) usage: Mutex<Usage>,
@@ -72,7 +58,25 @@ pub(super) enum Effort {
 impl Keeper {
     /// Sees to it that scratch is there and fits the log, and refreshes it.
     pub(super) fn bring_up(&self, effort: Effort) -> Result<(), Error> {
+        self.unless_it_just_failed(|keeper| keeper.catch_up(effort))
+    }
+
+    /// Works on scratch with the lock held, unless the strategy failed at it a short while ago.
+    fn unless_it_just_failed(&self, work: impl FnOnce(&Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.failures.check(self.subject(), Instant::now())?;
         let _lock = self.lock()?;
+        // Whoever had the lock may have failed meanwhile.
+        let began = Instant::now();
+        self.failures.check(self.subject(), began)?;
+        let outcome = work(self);
+        self.failures.record(outcome, self.subject(), began, Instant::now())
+    }
+
+    fn subject(&self) -> Subject {
+        Subject { log: Identity::of(&self.log.database).ok(), scratch: Identity::of(&self.path).ok() }
+    }
+
+    fn catch_up(&self, effort: Effort) -> Result<(), Error> {
         // One feeder for the check and the feed: it goes on reading the file that was checked, even
         // if another one is renamed over it meanwhile.
         let feeder = Feeder::open(&self.log)?;
@@ -128,9 +132,8 @@ impl Keeper {
 
     fn session(&self, path: &Path) -> Result<Box<Session>, Error> {
         let grants = &self.strategy.grants;
-        let watched = path.to_owned();
-        let used = move || disk::used(&watched);
-        let mut session = Session::for_refresh(path.to_owned(), grants, used)?;
+        let meter = Meter::start(path, grants.scratch_quota);
+        let mut session = Session::for_refresh(path.to_owned(), grants, move || meter.outgrown())?;
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;
@@ -173,7 +176,9 @@ impl Keeper {
             None => "it is damaged".to_owned(),
         };
         self.drop_because(why)?;
-        self.fill(&feeder).map(|()| true)
+        let began = Instant::now();
+        let outcome = self.fill(&feeder);
+        self.failures.record(outcome, self.subject(), began, Instant::now()).map(|()| true)
     }
 
     fn is_sound(&self) -> bool {
@@ -236,167 +241,6 @@ impl Keeper {
         })();
         remove();
         outcome
-    }
-
-    /// Feeds what is new and has the strategy take it in. Gives the session back.
-    fn feed_and_refresh(
-        &self,
-        session: Box<Session>,
-        feeder: &Feeder,
-        effort: Effort,
-    ) -> Result<Box<Session>, Error> {
-        let stored = Coverage::load(session.connection())?;
-        let filling = stored.is_none();
-        let mut coverage = stored.unwrap_or_default();
-        let through = feeder.last()?.unwrap_or(0);
-        if let Some(first) = feeder.first()?.filter(|&first| first < 1) {
-            let what = format!("it holds event {first}: ids are numbered from 1, and 0 stands for none");
-            return Err(Error::BadLog { path: self.log.database.clone(), what });
-        }
-        let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
-        let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
-        if !filling && (uncovered == 0 || !due) {
-            return Ok(session);
-        }
-        self.feed(session.connection(), feeder, &mut coverage, through)?;
-        self.take_in(session, feeder, &coverage, through)
-    }
-
-    fn feed(
-        &self,
-        scratch: &Connection,
-        feeder: &Feeder,
-        coverage: &mut Coverage,
-        through: i64,
-    ) -> Result<(), Error> {
-        let columns = &self.strategy.grants.columns;
-        let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
-        loop {
-            crate::interrupt::check()?;
-            let after = (coverage.n > 0).then_some(coverage.last);
-            scratch.execute_batch("BEGIN")?;
-            let copied = feeder.copy_range(scratch, columns, after, through);
-            scratch.execute_batch("COMMIT")?;
-            let ids = copied?;
-            if ids.is_empty() {
-                return Ok(());
-            }
-            coverage.extend(&ids);
-            if let Some(progress) = &self.progress {
-                progress(coverage.n, goal);
-            }
-        }
-    }
-
-    /// Has the strategy take the feed in, slice by slice. The host's own tables follow in the last
-    /// slice's transaction, so that they never say more than the strategy's do.
-    fn take_in(
-        &self,
-        mut session: Box<Session>,
-        feeder: &Feeder,
-        coverage: &Coverage,
-        through: i64,
-    ) -> Result<Box<Session>, Error> {
-        let quota = self.strategy.grants.scratch_quota;
-        let refused = |why: String| Error::ScratchRefused { why };
-        let (mut before, mut stalled) = (i64::MIN, 0);
-        for _ in 0..MOST_SLICES {
-            crate::interrupt::check()?;
-            session.begin_refresh(through)?;
-            let (outcome, mut returned) = self.slice(session, through);
-            if let Some(session) = &mut returned {
-                self.keep_usage(session);
-            }
-            let (covered, done) = outcome?;
-            session = returned
-                .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
-            if covered < before || covered > through || (done && covered != through) {
-                return Err(refused(format!(
-                    "it says that it covers {covered} of {through}, after {before}"
-                )));
-            }
-            stalled = if covered > before { 0 } else { stalled + 1 };
-            if stalled > STALLED_SLICES {
-                return Err(refused(format!("it came no further than {covered} in {stalled} slices")));
-            }
-            before = covered;
-            // SQLite may have rolled everything back after an error that the strategy passed over.
-            if session.connection().is_autocommit() {
-                let lost = || refused("it went on after its transaction was lost".to_owned());
-                return Err(session.refused.take().unwrap_or_else(lost));
-            }
-            if done {
-                coverage.store(session.connection(), &self.log, feeder)?;
-            }
-            session.commit_refresh()?;
-            if disk::used(&self.path) > quota {
-                return Err(Error::ScratchFull { quota });
-            }
-            if done {
-                return Ok(session);
-            }
-        }
-        Err(refused(format!("it was not done after {MOST_SLICES} slices")))
-    }
-
-    /// Adds a slice's ledger to the sum, with the plans of statements that are new there.
-    fn keep_usage(&self, session: &mut Session) {
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        session.explain_new(|sql| usage.has_plan(sql));
-        usage.add(&session.ledger, 0);
-    }
-
-    /// One slice: how far the tables are, and whether that is all. A session that is dropped in
-    /// mid-slice takes its transaction with it.
-    fn slice(&self, mut session: Box<Session>, through: i64) -> Slice {
-        match &self.strategy.code {
-            Code::NativeBaseline => (Ok((through, true)), Some(session)),
-            Code::NativeKeyset => {
-                let progress = native::keyset::refresh(&mut session, through);
-                (progress.map(|progress| (progress.covered, progress.done)), Some(session))
-            }
-            Code::Component(compiled) => match Instance::new(&self.engine, compiled, session) {
-                Ok(mut instance) => {
-                    let progress = instance.refresh(through);
-                    (progress.map(|progress| (progress.covered, progress.done)), instance.release())
-                }
-                Err((error, session)) => (Err(error), session),
-            },
-        }
-    }
-}
-
-/// Has a growing file written to disk bit by bit. All at once at the end, the disk would be busy for
-/// so long that the log's writer waits for its own sync.
-///
-/// Closing a file drops this process's SQLite locks on it; nobody else knows of a draft.
-struct Writeback {
-    over: Sender<()>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writeback {
-    fn start(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::io(path, source);
-        let file = File::open(path).map_err(failed)?;
-        let (over, ended) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("writeback".to_owned()).spawn(move || {
-            while ended.recv_timeout(WRITEBACK) == Err(RecvTimeoutError::Timeout) {
-                // Only a head start: the sync at the end is the one that counts, and reports errors.
-                let _ = file.sync_data();
-            }
-        });
-        Ok(Self { over, thread: Some(thread.map_err(failed)?) })
-    }
-}
-
-impl Drop for Writeback {
-    fn drop(&mut self) {
-        // Where the thread has ended, there is nobody to tell.
-        let _ = self.over.send(());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -4,9 +4,12 @@
 //! and refreshed on a connection that does not have the log, so it never stands in the way of the
 //! log's writer, nor, being in WAL mode, of a reader. It may be deleted at any time.
 
+mod backoff;
 pub mod disk;
 pub mod fit;
 mod keeper;
+mod meter;
+mod writeback;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +20,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::strategy::Strategy;
 use crate::usage::Usage;
+use backoff::Backoff;
 use keeper::{Effort, Keeper};
 
 /// Told of the progress of a fill: events fed so far, and in all.
@@ -50,6 +54,7 @@ impl Scratch {
             folder,
             sound: Mutex::new(None),
             drops: Mutex::new(Vec::new()),
+            failures: Backoff::default(),
             progress,
             usage: Mutex::new(Usage::default()),
         };
@@ -68,7 +73,7 @@ impl Scratch {
 
     /// Bytes that it uses.
     pub fn bytes(&self) -> u64 {
-        disk::used(&self.keeper.path)
+        disk::named(&self.keeper.path)
     }
 
     /// Sees to it that scratch is there, fits the log, and covers it up to a short tail.

@@ -1,12 +1,12 @@
 //! One worker's hold on a strategy: its session on the log, and a warm instance if there is one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guards::{self, Guard};
-use crate::ledger::{Ledger, Phases};
+use crate::ledger::{Ledger, Phase, Phases};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::log::budget::{Budget, Canceller};
@@ -150,7 +150,7 @@ impl Worker {
         mut session: Box<Session>,
         request: &PageRequest,
     ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
-        let began = Instant::now();
+        let began = Phase::begin();
         let native = match &self.strategy.code {
             Code::NativeBaseline => native::baseline::page(&mut session, request),
             Code::NativeKeyset => native::keyset::page(&mut session, request),
@@ -171,7 +171,7 @@ impl Worker {
         session: Box<Session>,
         request: &PageRequest,
     ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
-        let began = Instant::now();
+        let began = Phase::begin();
         let mut made = Duration::ZERO;
         let mut instance = match self.warm.take() {
             Some(mut instance) => {
@@ -241,20 +241,22 @@ impl Worker {
 
 /// Reads and checks the claimed rows, gives the log's lock back, and only then reads the payloads.
 fn finish_page(session: &mut Session, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
-    let began = Instant::now();
+    let began = Phase::begin();
     let page = session.check_transaction().and_then(|()| check::read(session, request, claims));
     session.end();
     session.ledger.phases.check = began.elapsed();
     let mut page = page?;
     session.ledger.proved = page.proved;
-    let began = Instant::now();
+    let began = Phase::begin();
     session.fill_payloads(&mut page)?;
     session.ledger.phases.payloads = began.elapsed();
     Ok(page)
 }
 
-impl Pager for Worker {
-    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+impl Worker {
+    /// Answers a request as [`Pager::page`] does, unless it is no longer wanted when it begins. Whoever cancels
+    /// first makes `wanted` false and then uses the [`Canceller`]: one of the two is met.
+    pub fn page_if(&mut self, request: &PageRequest, wanted: impl FnOnce() -> bool) -> Result<Page, Error> {
         let limits = &self.strategy.grants.limits;
         let too_large = request.page_size > limits.page_size && guards::on(Guard::PageSizeLimit);
         if request.page_size == 0 || too_large {
@@ -263,13 +265,19 @@ impl Pager for Worker {
         let strategy = Arc::clone(&self.strategy);
         let _turn = strategy.share.take()?;
         let owner = self.budget.enter();
-        let outcome = self.answer(request);
+        let outcome = if wanted() { self.answer(request) } else { Err(Error::Cancelled) };
         // Whatever a strategy made of the interrupt is not its fault.
         let outcome = outcome.map_err(|error| if self.budget.cancelled() { Error::Cancelled } else { error });
         if owner {
             self.budget.leave();
         }
         outcome
+    }
+}
+
+impl Pager for Worker {
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        self.page_if(request, || true)
     }
 
     fn phases(&self) -> Option<Phases> {

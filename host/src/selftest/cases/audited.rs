@@ -15,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     harmless("burns-when-deep", "Burns fuel by the depth of the page."),
     harmless("burns-when-large", "Burns fuel by the size of the log."),
     harmless("nearly-all-memory", "Asks for nearly all the memory that it may have."),
+    harmless("slow-refresh", "Refreshes in the square of the events that it has."),
     Case::new(Group::Other, "gives-up", "Gives up with an error of its own.", Seen::Refused, &["gave-up"])
         .asking(OF_AN_ACTION),
     Case::new(Group::Other, "broken-sql", "Sends what is no SQL.", Seen::Refused, &["sql"]),

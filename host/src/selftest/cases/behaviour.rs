@@ -31,6 +31,22 @@ pub(super) const CASES: &[Case] = &[
         .after(Between::LogGrows),
     compared("detects-audit", "Right for the page sizes of a proof only.")
         .asking(Ask { page_size: 25, ..Ask::NEWEST }),
+    Case::new(
+        Group::Behaviour,
+        "lies-to-one-window",
+        "Wrong for one window in 100,000 only.",
+        Seen::Compared,
+        &["lie:next-page-instead"],
+    )
+    .asking(Ask { from: Some(77_777), page: 2, ..Ask::NEWEST }),
+    Case::new(
+        Group::Behaviour,
+        "traps-in-one-window",
+        "Traps in one window in 100,000 only.",
+        Seen::Refused,
+        &["trapped"],
+    )
+    .asking(Ask { from: Some(77_777), ..Ask::NEWEST }),
     compared("non-deterministic", "Every second answer of an instance is an event short.").warm(2),
     Case {
         times: CALLS,

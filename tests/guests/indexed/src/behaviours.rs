@@ -45,6 +45,7 @@ behaviours! {
     "scratch-temporary-files" scratch_temporary_files,
     "scratch-trigger" scratch_trigger,
     "scratch-writes-host-tables" scratch_writes_host_tables,
+    "slow-refresh" slow_refresh,
     "spin-in-refresh" spin_in_refresh,
     "write-log-in-refresh" write_log_in_refresh,
     "write-scratch-in-page" write_scratch_in_page,

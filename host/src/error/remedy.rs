@@ -1,0 +1,63 @@
+//! What to do about an error, where that is known.
+
+use super::Error;
+
+impl Error {
+    /// The lines of a policy that would grant what was refused, where that is known.
+    pub fn lines(&self) -> Option<&str> {
+        match self {
+            Self::NotGranted { lines, .. } | Self::Ungranted { lines, .. } if !lines.is_empty() => {
+                Some(lines)
+            }
+            Self::Ungranted { source, .. } | Self::During { source, .. } => source.lines(),
+            Self::Repeated { source, .. } => source.lines(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn fix(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Busy => "send the request again; the writer's commit should be over by then",
+            Self::Crowded { .. } => {
+                "send the request again later, or raise the strategy's at_once in the policy"
+            }
+            Self::Overloaded { .. } => "send the request again later",
+            Self::ShuttingDown => "send the request again once the service has started anew",
+            Self::NothingServes { .. } => "promote a strategy that is proven, or roll back",
+            Self::NotReady { .. } => "see how far it is with `keyhole strategy list`",
+            Self::BadState { .. } => {
+                "move the file away as evidence: the strategy that the policy names then serves, as at the first start"
+            }
+            Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
+            Self::LogNeedsRecovery { .. } => {
+                "open the database once for writing, as its writer does when it starts, and try again"
+            }
+            Self::LogReplaced { .. } => "try again: the new file is opened",
+            Self::BadDecisions { .. } => {
+                "see what was done to it with `keyhole decisions check`, then move decisions.jsonl and \
+                 decisions.head away as evidence: the next decision begins a new log"
+            }
+            Self::PayloadCorrupt { .. } => {
+                "compare payloads.jsonl with a backup at that event's payload_offset"
+            }
+            Self::BadCursor { .. } => "start the walk again with a page number",
+            Self::NoSuchStrategy { .. } => {
+                "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
+            }
+            Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
+            Self::Budget { .. } => "run the request with page --ledger to see what used it up",
+            Self::During { source, .. } => return source.fix(),
+            Self::Repeated { source, .. } => return source.fix(),
+            Self::NotGranted { lines, .. } if lines.is_empty() => return None,
+            Self::NotGranted { .. } | Self::Ungranted { .. } => {
+                "read what it does, and if you agree, put the lines below into the policy"
+            }
+            Self::Unproven { .. } => {
+                "find out where this file comes from; a new version is let in by `keyhole policy allow`"
+            }
+            Self::BadPolicy { .. } => "see `keyhole policy show` for every key, or docs/policy.md",
+            _ => return None,
+        })
+    }
+}

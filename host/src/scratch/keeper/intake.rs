@@ -1,0 +1,156 @@
+//! What is new is fed, and the strategy takes it in.
+
+use std::sync::PoisonError;
+
+use rusqlite::Connection;
+
+use super::{Effort, Keeper};
+use crate::error::Error;
+use crate::log::feed::Feeder;
+use crate::log::session::Session;
+use crate::native;
+use crate::scratch::disk;
+use crate::scratch::fit::Coverage;
+use crate::strategy::Code;
+use crate::strategy::instance::Instance;
+
+/// Slices after which a refresh that never says done is given up: a fill of a large log needs some
+/// hundreds.
+const MOST_SLICES: u32 = 100_000;
+
+/// Slices in which a refresh may come no further: a first fill builds its tables in a dozen before it covers
+/// anything.
+const STALLED_SLICES: u32 = 256;
+
+/// What a slice says: how far the tables are, and whether that is all; and the session, unless a
+/// fault of the engine lost it.
+type Slice = (Result<(i64, bool), Error>, Option<Box<Session>>);
+
+impl Keeper {
+    /// Feeds what is new and has the strategy take it in. Gives the session back.
+    pub(super) fn feed_and_refresh(
+        &self,
+        session: Box<Session>,
+        feeder: &Feeder,
+        effort: Effort,
+    ) -> Result<Box<Session>, Error> {
+        let stored = Coverage::load(session.connection())?;
+        let filling = stored.is_none();
+        let mut coverage = stored.unwrap_or_default();
+        let through = feeder.last()?.unwrap_or(0);
+        if let Some(first) = feeder.first()?.filter(|&first| first < 1) {
+            let what = format!("it holds event {first}: ids are numbered from 1, and 0 stands for none");
+            return Err(Error::BadLog { path: self.log.database.clone(), what });
+        }
+        let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
+        let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
+        if !filling && (uncovered == 0 || !due) {
+            return Ok(session);
+        }
+        self.feed(session.connection(), feeder, &mut coverage, through)?;
+        self.take_in(session, feeder, &coverage, through)
+    }
+
+    fn feed(
+        &self,
+        scratch: &Connection,
+        feeder: &Feeder,
+        coverage: &mut Coverage,
+        through: i64,
+    ) -> Result<(), Error> {
+        let columns = &self.strategy.grants.columns;
+        let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
+        loop {
+            crate::interrupt::check()?;
+            let after = (coverage.n > 0).then_some(coverage.last);
+            scratch.execute_batch("BEGIN")?;
+            let copied = feeder.copy_range(scratch, columns, after, through);
+            scratch.execute_batch("COMMIT")?;
+            let ids = copied?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            coverage.extend(&ids);
+            if let Some(progress) = &self.progress {
+                progress(coverage.n, goal);
+            }
+        }
+    }
+
+    /// Has the strategy take the feed in, slice by slice. The host's own tables follow in the last
+    /// slice's transaction, so that they never say more than the strategy's do.
+    fn take_in(
+        &self,
+        mut session: Box<Session>,
+        feeder: &Feeder,
+        coverage: &Coverage,
+        through: i64,
+    ) -> Result<Box<Session>, Error> {
+        let quota = self.strategy.grants.scratch_quota;
+        let refused = |why: String| Error::ScratchRefused { why };
+        let (mut before, mut stalled) = (i64::MIN, 0);
+        for _ in 0..MOST_SLICES {
+            crate::interrupt::check()?;
+            session.begin_refresh(through)?;
+            let (outcome, mut returned) = self.slice(session, through);
+            if let Some(session) = &mut returned {
+                self.keep_usage(session);
+            }
+            let (covered, done) = outcome?;
+            session = returned
+                .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
+            if covered < before || covered > through || (done && covered != through) {
+                return Err(refused(format!(
+                    "it says that it covers {covered} of {through}, after {before}"
+                )));
+            }
+            stalled = if covered > before { 0 } else { stalled + 1 };
+            if stalled > STALLED_SLICES {
+                return Err(refused(format!("it came no further than {covered} in {stalled} slices")));
+            }
+            before = covered;
+            // SQLite may have rolled everything back after an error that the strategy passed over.
+            if session.connection().is_autocommit() {
+                let lost = || refused("it went on after its transaction was lost".to_owned());
+                return Err(session.refused.take().unwrap_or_else(lost));
+            }
+            if done {
+                coverage.store(session.connection(), &self.log, feeder)?;
+            }
+            session.commit_refresh()?;
+            if disk::named(&self.path) > quota {
+                return Err(Error::ScratchFull { quota });
+            }
+            if done {
+                return Ok(session);
+            }
+        }
+        Err(refused(format!("it was not done after {MOST_SLICES} slices")))
+    }
+
+    /// Adds a slice's ledger to the sum, with the plans of statements that are new there.
+    fn keep_usage(&self, session: &mut Session) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        session.explain_new(|sql| usage.has_plan(sql));
+        usage.add(&session.ledger, 0);
+    }
+
+    /// One slice: how far the tables are, and whether that is all. A session that is dropped in
+    /// mid-slice takes its transaction with it.
+    fn slice(&self, mut session: Box<Session>, through: i64) -> Slice {
+        match &self.strategy.code {
+            Code::NativeBaseline => (Ok((through, true)), Some(session)),
+            Code::NativeKeyset => {
+                let progress = native::keyset::refresh(&mut session, through);
+                (progress.map(|progress| (progress.covered, progress.done)), Some(session))
+            }
+            Code::Component(compiled) => match Instance::new(&self.engine, compiled, session) {
+                Ok(mut instance) => {
+                    let progress = instance.refresh(through);
+                    (progress.map(|progress| (progress.covered, progress.done)), instance.release())
+                }
+                Err((error, session)) => (Err(error), session),
+            },
+        }
+    }
+}

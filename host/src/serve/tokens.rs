@@ -1,0 +1,121 @@
+//! The tokens that clients are let in by: a file of them, and how one is recognised without telling how near a
+//! guess came.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use crate::error::Error;
+
+/// Characters of a token at least: 32 of hexadecimal are 128 bits.
+const SHORTEST: usize = 32;
+
+/// Bytes of the file at most.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Tokens at most: each is compared with at every request.
+const MOST_TOKENS: usize = 1_000;
+
+/// The tokens of a file. Kept as digests alone.
+pub(super) struct Tokens(Vec<[u8; 32]>);
+
+impl Tokens {
+    /// Reads a file: one token a line; blank lines and lines that begin with # are passed over.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::io(path, source);
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let bad = |what: String| Err(Error::bad_request(format!("{}: {what}", path.display())));
+        if !metadata.is_file() {
+            return bad("it is not a regular file".to_owned());
+        }
+        if metadata.mode() & 0o077 != 0 {
+            return bad("others may read it: chmod 600 it, and make new tokens if others could".to_owned());
+        }
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        let mut tokens = Vec::new();
+        for (line, number) in text.lines().map(str::trim).zip(1u32..) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if !is_token(line) {
+                return bad(format!(
+                    "line {number} is not a token: {SHORTEST} or more letters, digits and -._~+/= without blanks"
+                ));
+            }
+            tokens.push(digest(line));
+        }
+        match tokens.len() {
+            0 => bad("it holds no token, so nobody would be let in".to_owned()),
+            1..=MOST_TOKENS => Ok(Self(tokens)),
+            _ => bad(format!("it holds more than {MOST_TOKENS} tokens")),
+        }
+    }
+
+    /// Which token this is, by its place. Takes as long for every guess.
+    pub(super) fn place(&self, token: &str) -> Option<u32> {
+        let presented = digest(token);
+        let mut found = u32::MAX;
+        for (known, place) in self.0.iter().zip(0u32..) {
+            found.conditional_assign(&place, known.ct_eq(&presented));
+        }
+        (found != u32::MAX).then_some(found)
+    }
+}
+
+/// Of equal length whatever the token, so that its length is not told either.
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// Whether it can be sent as a bearer's token (RFC 6750) and is not easily guessed.
+fn is_token(line: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    line.len() >= SHORTEST && line.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const ONE: &str = "0123456789abcdef0123456789abcdef";
+    const TWO: &str = "fedcba9876543210fedcba9876543210";
+
+    fn read(text: &str, mode: u32) -> Result<Tokens, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        Tokens::read(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_token_is_recognised_whole_or_not_at_all() {
+        let tokens = read(&format!("# collectors\n\n{ONE}\n  {TWO}  \n"), 0o600).unwrap();
+        assert_eq!((tokens.place(ONE), tokens.place(TWO)), (Some(0), Some(1)));
+        for other in ["", &ONE[1..], &format!("{ONE}0"), "# collectors", &ONE.to_uppercase()] {
+            assert_eq!(tokens.place(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_would_let_in_nobody_or_anybody_is_refused() {
+        for (text, mode, said) in [
+            ("", 0o600, "no token"),
+            ("short\n", 0o600, "line 1"),
+            ("# fine\n0123456789abcdef 0123456789abcdef\n", 0o600, "line 2"),
+            (ONE, 0o640, "others may read it"),
+            (ONE, 0o604, "others may read it"),
+        ] {
+            let refused = read(text, mode).map(|_| ()).unwrap_err();
+            assert!(refused.contains(said), "{text:?}: {refused}");
+        }
+    }
+}

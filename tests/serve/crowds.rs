@@ -1,0 +1,81 @@
+//! Many at once: whoever is too many is turned away, and nobody else waits for them.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::server::Server;
+use crate::support::Place;
+
+/// File descriptors that this process may have.
+fn descriptors() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX)
+}
+
+#[test]
+fn thousands_of_idle_connections_do_not_stop_it() {
+    let place = Place::new();
+    let server = Server::start(&place, &place.small_data(500), &["--rate", "0"]);
+    let many = 2_500.min(descriptors().saturating_sub(300));
+    let idle: Vec<TcpStream> = (0..many).map(|_| server.connect()).collect();
+    for round in 0..20 {
+        assert_eq!(
+            server.page("/v1/events", "").status,
+            200,
+            "round {round} beside {} idle connections",
+            idle.len()
+        );
+    }
+    println!("answered beside {} idle connections", idle.len());
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answers_has_its_share_of_places_and_no_more() {
+    let place = Place::new();
+    let server = Server::start(&place, &place.small_data(2_000), &["--rate", "0"]);
+    server.page("/v1/events", "");
+    // More, one after another, than the system's own buffers hold.
+    let request = "GET /v1/events?page_size=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12);
+    let mut slow: Vec<TcpStream> = Vec::new();
+    let mut turned_away = None;
+    for _ in 0..200 {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        slow.push(stream);
+        std::thread::sleep(Duration::from_millis(20));
+        let reply = server.get("/v1/events");
+        if reply.status == 503 && reply.json()["code"] == "overloaded" {
+            turned_away = Some(reply);
+            break;
+        }
+    }
+    let turned_away = turned_away.expect("200 answers that nobody takes, and still no end of places");
+    turned_away.is_problem(503, "overloaded");
+    assert_eq!(server.get("/healthz").status, 200, "it lives");
+    assert!(slow.len() >= 32, "{} answers are no crowd", slow.len());
+    drop(slow);
+    assert_eq!(server.page("/v1/events", "").status, 200, "places come back");
+}
+
+#[test]
+fn abandoned_requests_leave_nothing_behind() {
+    let place = Place::new();
+    let server = Server::start(&place, &place.small_data(2_000), &["--rate", "0"]);
+    for number in 0..300 {
+        let mut stream = server.connect();
+        let request =
+            format!("GET /v1/events?page_size=1000&page={} HTTP/1.1\r\nHost: localhost\r\n\r\n", number % 3);
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+    }
+    assert_eq!(server.page("/v1/events", "").status, 200);
+    let idle = (0..200).find(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        let metrics = server.operator_get("/metrics");
+        server.state()["active"]["in_flight"] == 0
+            && metrics.text().contains("keyhole_http_requests_in_flight 0.0\n")
+    });
+    assert!(idle.is_some(), "{}", server.state());
+}
