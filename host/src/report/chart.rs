@@ -109,7 +109,9 @@ impl Scale {
     /// A value of this axis in words.
     pub(super) fn said(&self, value: f64) -> String {
         match &self.kind {
-            ScaleKind::Log => format!("{} {}", number(value), self.label),
+            // A count as it is, a measured value with three digits or so.
+            ScaleKind::Log if value.fract() == 0.0 => format!("{} {}", number(value), self.label),
+            ScaleKind::Log => format!("{} {}", digits(value), self.label),
             ScaleKind::Tail => format!("P{}", number(100.0 * value)),
             ScaleKind::Places(names) => {
                 #[expect(

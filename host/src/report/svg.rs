@@ -190,7 +190,7 @@ fn text(words: &str) -> String {
 }
 
 /// Three digits or so.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     match value {
         _ if value >= 99.5 => format!("{value:.0}"),
         _ if value >= 9.95 => format!("{value:.1}"),
