@@ -111,7 +111,7 @@ impl Scale {
         match &self.kind {
             // A count as it is, a measured value with three digits or so.
             ScaleKind::Log if value.fract() == 0.0 => format!("{} {}", number(value), self.label),
-            ScaleKind::Log => format!("{} {}", digits(value), self.label),
+            ScaleKind::Log => format!("{} {}", super::svg::digits(value), self.label),
             ScaleKind::Tail => format!("P{}", number(100.0 * value)),
             ScaleKind::Places(names) => {
                 #[expect(
