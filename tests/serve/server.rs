@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::Place;
 
 /// Longer than anything takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The process.
 pub(super) struct Server {
@@ -183,7 +183,7 @@ impl Reply {
 
     /// Reads answers slowly until the other side closes: how many, each whole. A panic where the last is not.
     pub(super) fn read_slowly(stream: &mut impl Read) -> u64 {
-        let (mut bytes, mut buffer) = (Vec::new(), [0; 64 << 10]);
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
             bytes.extend_from_slice(&buffer[..read]);
             std::thread::sleep(Duration::from_millis(1));

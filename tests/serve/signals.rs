@@ -20,7 +20,7 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
             scope.spawn(|| {
                 while !over.load(Relaxed) {
                     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
-                    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
                     for size in [1, 50, 1000] {
                         let request =
                             format!("GET /v1/events?page_size={size} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -39,7 +39,7 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
             // More than the system's own buffers hold: at the end, an answer is being written.
             scope.spawn(|| {
                 let mut stream = std::net::TcpStream::connect(address).unwrap();
-                stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
                 let request = "GET /v1/events?page_size=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(30);
                 stream.write_all(request.as_bytes()).unwrap();
                 whole.fetch_add(Reply::read_slowly(&mut stream), Relaxed);
