@@ -2,12 +2,18 @@
 //! depend on: each is observed as the table of cases says.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use keyhole::engine::Engine;
+use keyhole::page::Pager;
+use keyhole::scratch::Scratch;
 use keyhole::selftest::cases::{self, Group};
 use keyhole::selftest::run::{Outcome, run};
 use keyhole::selftest::stage::Stage;
+use keyhole::selftest::zoo;
+use keyhole::strategy::{Instances, Strategy, Worker};
 use tempfile::TempDir;
 
 /// A test for each strategy of the two groups, and the list of them.
@@ -84,4 +90,56 @@ fn assert_observed(name: &str) {
     let case = cases::find(name).unwrap();
     println!("{name}: {outcome:?}");
     assert!(outcome.as_expected, "{name}: expected {:?}, found {outcome:?}", case.expected);
+}
+
+/// Bytes that this thread has written to files.
+fn written() -> u64 {
+    let account = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    account.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse().unwrap()
+}
+
+/// The quota holds while a statement runs, for files without a name too: a refresh runs on its caller's
+/// thread, so the thread's account has all that it wrote.
+#[test]
+fn temporary_files_are_cut_near_the_quota() {
+    let name = "scratch-temporary-files";
+    let before = written();
+    assert_observed(name);
+    let (written, quota) = (written() - before, cases::find(name).unwrap().grants().scratch_quota);
+    println!("{written} bytes written at a quota of {quota}");
+    assert!(written > quota, "the attack must reach its quota to show anything: {written}");
+    assert!(written <= 2 * quota, "{written} bytes written at a quota of {quota}");
+}
+
+/// A strategy whose refresh fails costs a fill now and then, not one for each request.
+#[test]
+fn a_fill_that_fails_is_not_repeated_by_each_request() {
+    const REQUESTS: usize = 200;
+    let name = "scratch-goes-back";
+    let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let stage = Stage::make(folder.path()).unwrap();
+    let engine = crate::support::engine();
+    let case = cases::find(name).unwrap();
+    let component = zoo::component(name).unwrap();
+    let strategy = Strategy::load(&engine, name, Path::new(name), &component, case.grants()).unwrap();
+    let log = stage.log().unwrap();
+    let fills = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&fills);
+    let whole = move |fed, all| {
+        if fed == all {
+            seen.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let scratch = Scratch::new(&engine, &strategy, &log, &folder.path().join("own"), Some(Box::new(whole)));
+    let began = Instant::now();
+    let mut worker = Worker::new(&engine, &strategy, Instances::Fresh, &log, Some(scratch));
+    for _ in 0..REQUESTS {
+        let error = worker.page(&case.ask.request()).unwrap_err();
+        assert_eq!(error.code(), "scratch-refused", "{error}");
+        assert!(error.to_string().contains("tried again in"), "{error}");
+    }
+    // Pauses of 1, 2, 4 ... seconds: a busy machine may see more than the first of them pass.
+    let pauses = (began.elapsed().as_secs() + 1).ilog2() as usize;
+    let fills = fills.load(Ordering::Relaxed);
+    assert!((1..=1 + pauses).contains(&fills), "{fills} fills for {REQUESTS} requests, {pauses} pauses");
 }

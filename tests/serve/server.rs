@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::Place;
 
 /// Longer than anything takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The process.
 pub(super) struct Server {
@@ -179,6 +179,27 @@ impl Reply {
             String::from_utf8_lossy(&bytes[..bytes.len().min(300)])
         );
         None
+    }
+
+    /// Reads answers slowly until the other side closes: how many, each whole. A panic where the last is not.
+    pub(super) fn read_slowly(stream: &mut impl Read) -> u64 {
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..read]);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (mut rest, mut whole) = (&bytes[..], 0);
+        while !rest.is_empty() {
+            let end = rest.windows(4).position(|window| window == b"\r\n\r\n").expect("half a head");
+            let head = std::str::from_utf8(&rest[..end]).unwrap().to_ascii_lowercase();
+            let length =
+                head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap();
+            let answer = end + 4 + length.parse::<usize>().unwrap();
+            assert!(rest.len() >= answer, "half an answer: {} of {answer} bytes", rest.len());
+            rest = &rest[answer..];
+            whole += 1;
+        }
+        whole
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {

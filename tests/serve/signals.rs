@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::server::{Reply, Server};
 use crate::support::{Place, code, stdout};
 
-/// Ends a server at a random moment while four clients ask: no answer may be half an answer.
+/// Ends a server at a random moment while clients ask, some of them slow to read: no answer may be half an answer.
 fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> u64 {
     let server = Server::start(place, log, &["--rate", "0", "--deadline", "20"]);
     let (over, whole) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -20,7 +20,7 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
             scope.spawn(|| {
                 while !over.load(Relaxed) {
                     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
-                    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
                     for size in [1, 50, 1000] {
                         let request =
                             format!("GET /v1/events?page_size={size} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -33,6 +33,16 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
                         whole.fetch_add(1, Relaxed);
                     }
                 }
+            });
+        }
+        for _ in 0..3 {
+            // More than the system's own buffers hold: at the end, an answer is being written.
+            scope.spawn(|| {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+                let request = "GET /v1/events?page_size=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(30);
+                stream.write_all(request.as_bytes()).unwrap();
+                whole.fetch_add(Reply::read_slowly(&mut stream), Relaxed);
             });
         }
         std::thread::sleep(Duration::from_millis(random.below(300)));

@@ -100,7 +100,8 @@ mod tests {
             assert!(backoff.check(SUBJECT, now).is_ok());
             let pause = fail(&backoff, now);
             assert_eq!(pause, Duration::from_secs(seconds));
-            let early = backoff.check(SUBJECT, now + pause - Duration::from_millis(1)).unwrap_err();
+            let early =
+                backoff.check(SUBJECT, now + pause.saturating_sub(Duration::from_millis(1))).unwrap_err();
             assert_eq!((early.code(), early.blames_strategy()), ("scratch-refused", true));
             now += pause;
         }
