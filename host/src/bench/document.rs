@@ -10,6 +10,9 @@ use super::sweep::SweepResult;
 use super::verdict;
 use crate::report::{Block, Cell, Document, Plot, Scale, ScaleKind, Section, Series, Stack, Stacks};
 
+/// A figure of a strategy's result.
+type Measured = fn(&StrategyResult) -> f64;
+
 /// Strategies whose colours are the same in every report; others take the next ones.
 const KNOWN: [&str; 7] = [
     "baseline",
@@ -218,7 +221,7 @@ fn sweep_section(result: &BenchResult, sweep: &SweepResult, colours: &Colours<'_
             section.with(Block::text(format!("{requests} requests at each point; {}.", mix.load.words())));
     }
     let per_second = || Scale { label: "requests per second".to_owned(), kind: ScaleKind::Log };
-    let plots: [(&str, fn(&StrategyResult) -> f64, Scale); 3] = [
+    let plots: [(&str, Measured, Scale); 3] = [
         ("service time, P50", p50, micros()),
         ("service time, P99", p99, micros()),
         ("requests per second", rps, per_second()),
