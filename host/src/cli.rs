@@ -313,7 +313,7 @@ pub struct BenchArgs {
     /// The seed that the requests are drawn with.
     #[arg(long, default_value_t = dataset::SEED, value_name = "S")]
     pub seed: u64,
-    /// Keep every round's times there: .hlog and .hgrm files of HdrHistogram, and bench.json.
+    /// Keep every round's times there: .hlog and .hgrm files of `HdrHistogram`, and bench.json.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }

@@ -10,6 +10,9 @@ use super::sweep::SweepResult;
 use super::verdict;
 use crate::report::{Block, Cell, Document, Plot, Scale, ScaleKind, Section, Series, Stack, Stacks};
 
+/// A figure of a strategy's result.
+type Measured = fn(&StrategyResult) -> f64;
+
 /// Strategies whose colours are the same in every report; others take the next ones.
 const KNOWN: [&str; 7] = [
     "baseline",
@@ -70,7 +73,12 @@ fn verdicts(result: &BenchResult) -> Section {
         }
     }
     if section.blocks.is_empty() {
-        section = section.with(Block::text("Nothing was set against another strategy."));
+        let what = if result.sweeps.is_empty() {
+            "Nothing was set against another strategy."
+        } else {
+            "Each sweep says below how its points differ."
+        };
+        section = section.with(Block::text(what));
     }
     section
 }
@@ -165,7 +173,7 @@ fn phases(mix: &MixResult) -> Block {
     Block::Stacks(Stacks {
         title: format!("{}: phases of a page, from taken to rendered (median of the rounds' means)", mix.mix),
         parts: PHASES.iter().map(|phase| (*phase).to_owned()).zip(0..).skip(1).collect(),
-        stacks: mix.results.iter().map(stack).collect(),
+        stacks: mix.results.iter().filter(|side| side.kind != Kind::Floor).map(stack).collect(),
         shares: true,
     })
 }
@@ -234,7 +242,7 @@ fn sweep_section(result: &BenchResult, sweep: &SweepResult, colours: &Colours<'_
             section.with(Block::text(format!("{requests} requests at each point; {}.", mix.load.words())));
     }
     let per_second = || Scale { label: "requests per second".to_owned(), kind: ScaleKind::Log };
-    let plots: [(&str, fn(&StrategyResult) -> f64, Scale); 3] = [
+    let plots: [(&str, Measured, Scale); 3] = [
         ("service time, P50", p50, micros()),
         ("service time, P99", p99, micros()),
         ("requests per second", rps, per_second()),

@@ -33,7 +33,7 @@ fn an_interval_log_is_read_back_as_what_was_measured() {
         for entry in IntervalLogIterator::new(&log) {
             match entry.unwrap() {
                 LogEntry::StartTime(at) | LogEntry::BaseTime(at) => {
-                    assert_eq!(at, Duration::from_secs(1_000))
+                    assert_eq!(at, Duration::from_secs(1_000));
                 }
                 LogEntry::Interval(interval) => {
                     assert!(interval.start_timestamp() >= last);

@@ -8,7 +8,7 @@ use super::run::float;
 
 /// One sentence for each mix and each sandboxed strategy that was set against the reference.
 pub(super) fn bought(result: &BenchResult) -> Vec<String> {
-    let sentences = result.mixes.iter().flat_map(|mix| {
+    let sentences = alone(result).flat_map(|mix| {
         swaps(mix).map(move |(ratio, _, _)| {
             let Ratio { of, to, .. } = ratio;
             format!(
@@ -27,14 +27,19 @@ pub(super) fn bought(result: &BenchResult) -> Vec<String> {
 
 /// Where the newer side lost, how little a mix says, and what the sandbox costs.
 pub(super) fn against(result: &BenchResult) -> Vec<String> {
-    let mut lines: Vec<String> = result.mixes.iter().flat_map(losses).collect();
-    if lines.is_empty() && result.mixes.iter().any(|mix| swaps(mix).next().is_some()) {
+    let mut lines: Vec<String> = alone(result).flat_map(losses).collect();
+    if lines.is_empty() && alone(result).any(|mix| swaps(mix).next().is_some()) {
         let none = "The newer side lost in no measure of any mix, nor in any round's requests per second.";
         lines.push(none.into());
     }
-    lines.extend(result.mixes.iter().filter_map(emptiness));
-    lines.extend(result.mixes.iter().flat_map(sandbox));
+    lines.extend(alone(result).filter_map(emptiness));
+    lines.extend(alone(result).flat_map(sandbox));
     lines
+}
+
+/// The mixes that were measured for themselves: what a sweep's points tell is how they differ.
+fn alone(result: &BenchResult) -> impl Iterator<Item = &MixResult> {
+    result.mixes.iter().filter(|mix| mix.point.is_none())
 }
 
 fn losses(mix: &MixResult) -> impl Iterator<Item = String> {

@@ -7,6 +7,9 @@ use crate::log::census::Census;
 use crate::log::profile::Profile;
 use crate::page::{Filter, PageRequest, Position};
 
+/// Draws a request's filter and page.
+type Draw<'d> = &'d dyn Fn(&mut Random) -> (Filter, u64);
+
 /// One point of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct At {
@@ -89,7 +92,6 @@ pub fn filter(profile: &Profile, census: &Census, seed: u64, count: usize) -> Ve
         let filter = Filter { actor_id: Some(actor), action: Some(action.to_owned()), ..whole(profile) };
         (filter, full(events))
     };
-    type Draw<'d> = &'d dyn Fn(&mut Random) -> (Filter, u64);
     let kinds: [(&str, Draw<'_>); 4] =
         [("no filter", &none), ("actor", &one_actor), ("action", &one_action), ("both", &of_both)];
     let mut points = Vec::new();

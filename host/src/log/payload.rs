@@ -141,6 +141,10 @@ struct Doubts {
 }
 
 impl Doubts {
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch would keep the compiler from vector instructions"
+    )]
     fn of(json: &[u8]) -> Self {
         let (mut newline, mut escape, mut exponent, mut opened) = (false, false, false, 0_usize);
         let before = std::iter::once(&0).chain(json);

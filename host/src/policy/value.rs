@@ -61,12 +61,11 @@ impl Raw {
 
     fn shown(&self) -> String {
         match self {
-            Self::Text(text) => shown(text),
             // What the parser takes for a number may hold anything, a terminal's commands included.
             Self::Integer(_, text) | Self::Date(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 text.clone()
             }
-            Self::Integer(_, text) | Self::Date(text) => shown(text),
+            Self::Text(text) | Self::Integer(_, text) | Self::Date(text) => shown(text),
             Self::Float(float) => float.to_string(),
             Self::Boolean(boolean) => boolean.to_string(),
             Self::List(_) => "a list".to_owned(),

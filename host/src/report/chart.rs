@@ -179,7 +179,7 @@ fn log_marks(low: f64, high: f64) -> (f64, f64, Vec<(f64, String)>) {
 fn tail_marks(high: f64) -> (f64, f64, Vec<(f64, String)>) {
     const MARKS: [(f64, &str); 7] = [
         (0.0, "0 %"),
-        (0.301_03, "50 %"),
+        (std::f64::consts::LOG10_2, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
         (3.0, "99.9 %"),
