@@ -1,4 +1,4 @@
-"""Writes the table of docs/performance.md from the results that tests/full/table left.
+"""Writes the table of measures from the results that tests/full/table left.
 
     table.py FOLDER
 
