@@ -46,7 +46,9 @@ pub fn parse(text: &str) -> (Said, Vec<Problem>) {
         parser.top(table.get_ref());
     }
     for error in errors {
-        let place = error.span().map_or(Place::File, |span| Place::Line(parser.lines.at(span.start)));
+        let line =
+            error.span().map_or_else(|| parser.lines.too_deep(text), |span| parser.lines.at(span.start));
+        let place = Place::Line(line);
         parser
             .problems
             .push(Problem { place, what: format!("this is not TOML: {}", one_line(error.message())) });
@@ -250,8 +252,43 @@ impl Lines {
     fn at(&self, byte: usize) -> usize {
         self.0.partition_point(|&start| start <= byte) + 1
     }
+
+    /// The number of the line on which the parser gives up. It does not say where a key has more parts than
+    /// it follows, so this is the first line with which the text is too much for it.
+    fn too_deep(&self, text: &str) -> usize {
+        let gives_up = |text| DeTable::parse_recoverable(text).1.iter().any(|error| error.span().is_none());
+        self.0.partition_point(|&end| !text.get(..end).is_some_and(gives_up)) + 1
+    }
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_too_deeply_is_told_with_its_line() {
+        let deep = [
+            ("[a".to_owned() + &".a".repeat(200) + "]\nb = 1\n", 0),
+            ("b".to_owned() + &".b".repeat(200) + " = 1\nc = 2", 0),
+            ("list = ".to_owned() + &"[".repeat(200), 0),
+            // Two lines of fifty are not too deep; it is one of the next two.
+            ("list = ".to_owned() + &("[".repeat(50) + "\n").repeat(4), 1),
+        ];
+        for before in 0..4 {
+            for (text, later) in &deep {
+                let text = "# a line\n".repeat(before) + text;
+                let (_, problems) = parse(&text);
+                let found = problems.iter().find(|problem| problem.what.contains("recurs"));
+                let least = before + 1 + later;
+                match found.map(|problem| &problem.place) {
+                    Some(Place::Line(line)) if (least..=least + later).contains(line) => {}
+                    other => panic!("{other:?} among {problems:?} in {text}"),
+                }
+            }
+        }
+    }
 }
