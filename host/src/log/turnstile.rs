@@ -57,12 +57,22 @@ impl Turnstile {
         };
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         let identity = Identity { device: stat.st_dev, inode: stat.st_ino };
+        Ok(Self::keep(&mut all, path, identity, file))
+    }
+
+    /// Keeps an opened file among all. One that was put in place since the look may be known by now: then this
+    /// second descriptor of it stays open for good, since closing it gives up the locks of whoever reads it.
+    fn keep(all: &mut Vec<Arc<Self>>, path: &Path, identity: Identity, file: OwnedFd) -> Arc<Self> {
+        if let Some(known) = all.iter().find(|known| known.identity == identity) {
+            std::mem::forget(file);
+            return Arc::clone(known);
+        }
         all.retain(|known| {
             Arc::strong_count(known) > 1 || Identity::of(&known.path).ok() == Some(known.identity)
         });
         let made = Arc::new(Self { path: path.to_owned(), identity, file, readers: AtomicU32::new(0) });
         all.push(Arc::clone(&made));
-        Ok(made)
+        made
     }
 
     /// Lets a reader in. `Busy` where others read and a writer of another process waits for them to end.
@@ -122,6 +132,18 @@ mod tests {
         std::fs::write(folder.path().join("third"), "").unwrap();
         Turnstile::of(&folder.path().join("third")).unwrap();
         assert!(!known());
+    }
+
+    #[test]
+    fn a_second_descriptor_of_a_known_file_is_never_closed() {
+        use std::os::fd::AsRawFd;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let first = Turnstile::of(file.path()).unwrap();
+        let second = OwnedFd::from(std::fs::File::open(file.path()).unwrap());
+        let shown = format!("/proc/self/fd/{}", second.as_raw_fd());
+        let kept = Turnstile::keep(&mut ALL.lock().unwrap(), file.path(), first.identity, second);
+        assert!(Arc::ptr_eq(&first, &kept));
+        assert_eq!(std::fs::read_link(shown).unwrap(), file.path().canonicalize().unwrap());
     }
 
     #[test]
