@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -27,7 +27,9 @@ impl Tokens {
     /// Reads a file: one token a line; blank lines and lines that begin with # are passed over.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::io(path, source);
-        let file = File::open(path).map_err(failed)?;
+        // Without this flag, opening a FIFO would wait for whoever writes to it.
+        let waits_for_nobody = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(waits_for_nobody).open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let bad = |what: String| Err(Error::bad_request(format!("{}: {what}", path.display())));
         if !metadata.is_file() {
@@ -37,7 +39,11 @@ impl Tokens {
             return bad("others may read it: chmod 600 it, and make new tokens if others could".to_owned());
         }
         let mut text = String::new();
-        file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > MOST_BYTES {
+            // Cut there, the last token would be another one.
+            return bad(format!("it is larger than {MOST_BYTES} bytes"));
+        }
         let mut tokens = Vec::new();
         for (line, number) in text.lines().map(str::trim).zip(1u32..) {
             if line.is_empty() || line.starts_with('#') {
@@ -117,5 +123,25 @@ mod tests {
             let refused = read(text, mode).map(|_| ()).unwrap_err();
             assert!(refused.contains(said), "{text:?}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_whole_and_one_that_never_ends_is_no_file() {
+        let most = usize::try_from(MOST_BYTES).unwrap();
+        let large = format!("#{}\n{ONE}", "#".repeat(most - ONE.len() - 2));
+        assert!(read(&large, 0o600).is_ok_and(|tokens| tokens.place(ONE).is_some()));
+        let refused = read(&format!("{large}0"), 0o600).map(|_| ()).unwrap_err();
+        assert!(refused.contains("larger than"), "{refused}");
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("tokens");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        assert!(Tokens::read(&fifo).map(|_| ()).unwrap_err().to_string().contains("not a regular file"));
     }
 }
