@@ -320,3 +320,21 @@ fn creating_a_table_changes_no_rows() {
     assert_eq!(session.execute("CREATE TABLE scratch.z (y)", &[]).unwrap(), 0);
     session.commit_refresh().unwrap();
 }
+
+/// What an audit saw of a plan holds for every request, and no request pays for a plan that is known.
+#[test]
+fn a_text_is_prepared_once_whatever_values_are_bound_to_it() {
+    let (_folder, log) = log_of(100);
+    let session = session(&log, Limits::default());
+    let mut statement = session
+        .connection()
+        .prepare_cached(
+            "/*keyhole*/ SELECT id FROM log.audit_events WHERE created_at >= ?1 AND action LIKE ?2 LIMIT ?3",
+        )
+        .unwrap();
+    for (from, pattern, limit) in [(0, "A%", 1), (5, "%", 50), (i64::MIN, "B", 7)] {
+        let rows = statement.query_map((from, pattern, limit), |row| row.get::<_, i64>(0)).unwrap();
+        assert!(rows.map(Result::unwrap).count() <= 50);
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
