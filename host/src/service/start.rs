@@ -40,7 +40,7 @@ pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<House>, Error> {
     let (share, policy) = (policy.serve.reference_share, Arc::new(policy));
     let decisions = Decisions::open(&state);
     // Until the policy's own is there: it takes the same path as every other strategy.
-    let placeholder = {
+    let own_reference = {
         let grants = policy.built_in("native-baseline").unwrap_or_else(|| policy.local());
         let native = Strategy::native_baseline("native-baseline", crate::registry::BASELINE, grants);
         Serving::new(native, None, Arc::default(), None, Breaker::new(1, ROUND))
@@ -55,7 +55,7 @@ pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<House>, Error> {
         workers,
         lane,
         active: ArcSwapOption::empty(),
-        reference: ArcSwap::new(placeholder),
+        reference: ArcSwap::new(own_reference),
         roster: Mutex::new(Roster::new(Arc::clone(&policy))),
         desk: Mutex::new(()),
         queue: Queue::new(queue.unwrap_or(workers * WAITING_A_WORKER)),
@@ -84,7 +84,8 @@ impl House {
         let policy = Arc::clone(&self.roster().policy);
         let found = crate::registry::Registry::new(&policy).find(&policy.serve.active)?;
         let serving = self.check(&policy, found)?;
-        // What the binary carries was proven when it was built.
+        // What the binary carries is taken as proven: the tests of the project prove it. Anything else is proven
+        // while it serves.
         serving.proven.store(BUILT_IN.contains(&&*serving.name), Relaxed);
         self.fill(&serving)?;
         self.active.store(Some(Arc::clone(&serving)));
