@@ -36,7 +36,7 @@ pub const WASI: [&str; linker::WASI.len() + 1] = {
 };
 
 /// What one strategy may do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants {
     /// Interfaces of the project's package that it may import.
     pub interfaces: Vec<&'static str>,

@@ -80,8 +80,7 @@ impl House {
             }
             Err(error) => return Err(error),
         };
-        // Grants hold nothing but what they show.
-        if format!("{:?}", found.grants) == format!("{:?}", serving.strategy.grants) {
+        if found.grants == serving.strategy.grants {
             return Ok(Fate::Same);
         }
         let next = match self.check(policy, found) {
