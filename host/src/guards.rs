@@ -160,6 +160,8 @@ guards! {
     StrategySignature "strategy-signature",
     /// The tables of an instance are bounded together.
     TableElements "table-elements",
+    /// A symbolic link is not followed to where the log's readers queue.
+    TurnstileNoFollow "turnstile-no-follow",
     /// A value in a strategy's statement has a bounded size.
     ValueBytes "value-bytes",
     /// Where no virtual table is granted, SQLite looks for none.

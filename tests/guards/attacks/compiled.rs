@@ -31,16 +31,10 @@ pub(super) const ATTACKS: &[(&str, Attack)] = &[
 /// Two locals.
 const TWO: [u8; 3] = [1, 2, 0x7f];
 
-/// A function of so many sums, as a core module.
-fn sums(count: usize) -> Vec<u8> {
-    // local.get 0, local.get 1, i32.add, local.set 0
-    module(1, &TWO, &[0x20, 0, 0x20, 1, 0x6a, 0x21, 0].repeat(count))
-}
-
-/// So many functions of a hundred branches each, as a core module.
-fn branches(functions: usize) -> Vec<u8> {
+/// So many functions of so many branches each, as a core module.
+fn branches(functions: usize, each: usize) -> Vec<u8> {
     // A branch out of a block, each a block of its own to the compiler.
-    module(functions, &TWO, &[0x02, 0x40, 0x20, 0, 0x0d, 0, 0x20, 1, 0x21, 0, 0x0b].repeat(100))
+    module(functions, &TWO, &[0x02, 0x40, 0x20, 0, 0x0d, 0, 0x20, 1, 0x21, 0, 0x0b].repeat(each))
 }
 
 /// The honest strategy with one more core module, which it has no use for.
@@ -58,26 +52,26 @@ fn huge_function(_: &Path) -> String {
     let compiling = Compiling { memory: 256 << 20, ..Compiling::default() };
     let honest = Stranger { compiling: compiling.clone(), ..Stranger::named("honest") };
     honest.load().unwrap();
-    let_in(&honest_with(&sums(150_000), compiling))
+    let_in(&honest_with(&branches(1, 100_000), compiling))
 }
 
 /// The same, and whose memory it is.
 fn huge_function_in_the_host(_: &Path) -> String {
-    let stranger = honest_with(&sums(50_000), Compiling::default());
-    let (outcome, memory) = memory_of(32 << 20, || let_in(&stranger));
+    let stranger = honest_with(&branches(1, 50_000), Compiling::default());
+    let (outcome, memory) = memory_of(48 << 20, || let_in(&stranger));
     format!("{outcome}, {memory}")
 }
 
 /// Functions that take the compiler seconds.
 fn many_branches(_: &Path) -> String {
     let compiling = Compiling { cpu_time: Duration::from_secs(1), ..Compiling::default() };
-    let_in(&honest_with(&branches(6_000), compiling))
+    let_in(&honest_with(&branches(8_000, 100), compiling))
 }
 
 /// The same, for a parent that waits no longer than a moment.
 fn slow_to_compile(_: &Path) -> String {
     let compiling = Compiling { wall_time: Duration::from_millis(10), ..Compiling::default() };
-    let_in(&honest_with(&branches(2_000), compiling))
+    let_in(&honest_with(&branches(2_000, 100), compiling))
 }
 
 /// Machine code that is many times as large as what it was made of.

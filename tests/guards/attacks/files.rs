@@ -14,6 +14,7 @@ use keyhole::log::Log;
 use keyhole::page::Pager;
 use keyhole::policy::{Grants, Policy, identity};
 use keyhole::scratch::Scratch;
+use keyhole::selftest::cases::ROWS;
 use keyhole::selftest::zoo;
 use keyhole::strategy::{Instances, Strategy, Worker};
 use rusqlite::Connection;
@@ -110,7 +111,13 @@ fn scratch_of_replaced_log(folder: &Path) -> String {
     let strategy = Strategy::native_keyset("native-keyset", b"", Grants::local());
     let scratch = |log: &Log| Scratch::new(&engine, &strategy, log, &folder.join("cache"), None);
     scratch(&Log::open(folder).unwrap()).ensure_filled().unwrap();
-    let other = another_log(folder);
+    let other = folder.join("other");
+    seed(&other, NOW, ROWS, true, &mut |_| Ok(())).unwrap();
+    // The same events in the opposite order.
+    Connection::open(other.join("audit.db"))
+        .unwrap()
+        .execute_batch("UPDATE audit_events SET created_at = 3000000000 - created_at")
+        .unwrap();
     for file in ["audit.db", "payloads.jsonl"] {
         fs::rename(other.join(file), folder.join(file)).unwrap();
     }

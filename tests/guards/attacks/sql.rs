@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use keyhole::bindings::types::Value;
 use keyhole::limits::Limits;
+use keyhole::log::Log;
+use keyhole::log::session::Session;
+use keyhole::policy::Grants;
 use rusqlite::Connection;
 
 use super::{Attack, memory_of, session, told};
@@ -14,12 +17,12 @@ pub(super) const ATTACKS: &[(&str, Attack)] = &[
     ("doubled-text", doubled_text),
     ("join-by-ungranted-column", join_by_ungranted_column),
     ("long-pattern", long_pattern),
+    ("long-program", long_program),
     ("made-up-table", |folder| run(folder, "SELECT value FROM json_each('[1, 2]')", None)),
     ("many-calls", many_calls),
     ("many-patterns", many_patterns),
     ("many-rows", many_rows),
     ("many-semicolons", many_semicolons),
-    ("nested-selects", nested_selects),
     ("pragma-in-explain", pragma_in_explain),
     ("repeats-its-parts", repeats_its_parts),
     ("view-for-table", view_for_table),
@@ -85,9 +88,16 @@ fn many_semicolons(folder: &Path) -> String {
     run(folder, &format!("SELECT 1{}", ";".repeat(16_000)), None)
 }
 
-/// Subqueries as deep as the text is long.
-fn nested_selects(folder: &Path) -> String {
-    run(folder, &format!("SELECT {}1{}", "(SELECT ".repeat(900), ")".repeat(900)), None)
+/// A hundred thousand instructions on long texts in a row, without a loop in which SQLite would ask whether it
+/// may go on.
+fn long_program(folder: &Path) -> String {
+    let levels = 15;
+    let sql = format!(
+        "{}SELECT ?1 || id < ?1 AS n FROM audit_events{} LIMIT 1",
+        "SELECT n + n AS n FROM (".repeat(levels),
+        ")".repeat(levels)
+    );
+    run(folder, &sql, Some("a".repeat(60_000)))
 }
 
 /// A pattern of two thousand bytes over the longest text: one step.
@@ -110,7 +120,7 @@ fn many_calls(folder: &Path) -> String {
         format!("length(max({}))", calls.join(", "))
     };
     let columns: Vec<String> = (0..64).map(column).collect();
-    run(folder, &format!("SELECT {}", columns.join(", ")), Some("a".repeat(60_000)))
+    run(folder, &format!("SELECT {}", columns.join(", ")), Some("a".repeat(30_000)))
 }
 
 /// Ten times the longest value, in one.
@@ -126,7 +136,7 @@ fn wide_rows(folder: &Path) -> String {
 /// Whoever owns the log puts a view in the place of its table, which gives other columns for those that are
 /// granted.
 fn view_for_table(folder: &Path) -> String {
-    let log = keyhole::log::Log::open(folder).unwrap();
+    let log = Log::open(folder).unwrap();
     Connection::open(folder.join("audit.db"))
         .unwrap()
         .execute_batch(
@@ -134,8 +144,7 @@ fn view_for_table(folder: &Path) -> String {
              CREATE VIEW audit_events AS SELECT payload_offset AS id, created_at, actor_id, action FROM hidden",
         )
         .unwrap();
-    let mut session =
-        keyhole::log::session::Session::for_pages(&log, None, &keyhole::policy::Grants::local()).unwrap();
+    let mut session = Session::for_pages(&log, None, &Grants::local()).unwrap();
     let rows = session.begin().and_then(|()| session.query("SELECT id FROM audit_events", &[]));
     told(rows.map(|rows| format!("{} rows", rows.cells.len())))
 }

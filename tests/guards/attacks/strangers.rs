@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use keyhole::limits::{Ceilings, Limits};
+use keyhole::loader::examine::examine;
 use keyhole::policy::{Grants, INERT};
 use keyhole::selftest::cases::{Ask, Case};
 
 use super::{Attack, session, told};
+use crate::wasm::{number, section, sections, with_section};
 use crate::zoo::Stranger;
 
 pub(super) const ATTACKS: &[(&str, Attack)] = &[
@@ -14,6 +16,7 @@ pub(super) const ATTACKS: &[(&str, Attack)] = &[
     ("burns-fuel", burns_fuel),
     ("clock-granted", |folder| inert(folder, "wasi-clocks")),
     ("handle-for-every-event", handle_for_every_event),
+    ("large-tables", large_tables),
     ("many-streams-granted", |folder| inert(folder, "wasi-many-streams")),
     ("random-flood-granted", |folder| inert(folder, "wasi-random-flood")),
 ];
@@ -30,6 +33,20 @@ fn burns_fuel(folder: &Path) -> String {
     let grants = Grants { limits: Limits { fuel: 1_000, ..Limits::default() }, ..Grants::local() };
     let ceilings = Ceilings { fuel: true, ..Ceilings::default() };
     Stranger { grants, ceilings, ..Stranger::named("honest") }.play(folder)
+}
+
+/// Two tables, each of a core module of its own, that are too large together.
+fn large_tables(folder: &Path) -> String {
+    let stranger = Stranger::named("honest");
+    let table = sections(&[section(4, &[&[1, 0x70, 0][..], &number(11_000)].concat())]);
+    let mut bytes = stranger.bytes.clone();
+    for _ in 0..2 {
+        // The module, and an instance of it, which nothing uses.
+        let module = examine(&bytes).unwrap().modules;
+        bytes = with_section(&bytes, 1, &table);
+        bytes = with_section(&bytes, 2, &[&[1, 0][..], &number(module), &[0]].concat());
+    }
+    Stranger { bytes, ..stranger }.play(folder)
 }
 
 /// Twice as many handles as a request may hold, by one call.
