@@ -28,7 +28,8 @@ impl PayloadFile {
     /// Opens the file for reading.
     pub fn open(path: &Path) -> Result<Self, Error> {
         // A link that is put there while pages are served would lead anywhere.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        flags.set(OFlags::NOFOLLOW, guards::on(Guard::PayloadNoFollow));
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::LOOP) => return Err(Error::bad_log(path, SYMBOLIC_LINK)),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::log::{Identity, Log};
@@ -137,10 +138,13 @@ impl Keeper {
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;
+        if guards::on(Guard::ScratchPages) {
+            let pages = grants.scratch_quota / 4096;
+            connection.execute_batch(&format!("PRAGMA scratch.max_page_count={pages}"))?;
+        }
         connection.execute_batch(&format!(
-            "PRAGMA scratch.max_page_count={}; PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
+            "PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
              CREATE TABLE feed.events ({})",
-            grants.scratch_quota / 4096,
             feed_columns(&grants.columns)
         ))?;
         Ok(Box::new(session))
@@ -152,6 +156,9 @@ impl Keeper {
             Ok(session) => session,
             Err(error) => return Ok(Some(format!("it cannot be opened: {error}"))),
         };
+        if !guards::on(Guard::ScratchFit) {
+            return Ok(None);
+        }
         match Coverage::misfit(session.connection(), &self.log, feeder) {
             Err(error @ Error::Sqlite(_)) => Ok(Some(format!("it cannot be read: {error}"))),
             reason => reason,

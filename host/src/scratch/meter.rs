@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use crate::guards::{self, Guard};
 use crate::scratch::disk;
 
 /// Bytes that a refresh may write between two measurements, where its quota does not ask for fewer. A
@@ -63,7 +64,7 @@ impl Meter {
             None => last.at.elapsed() >= UNCOUNTED,
         };
         if due || last.outgrown {
-            let outgrown = self.used(written) > self.quota;
+            let outgrown = self.used(written) > self.quota && guards::on(Guard::ScratchMeter);
             *last = Last { written: written.unwrap_or(0), at: Instant::now(), outgrown };
         }
         last.outgrown
