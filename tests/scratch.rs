@@ -324,8 +324,8 @@ fn a_page_tells_what_taking_in_late_events_took_the_checkpoint_apart() {
     assert_eq!(asked("keyset")["scratch"]["refreshed"], Value::Null, "nothing was taken in");
 
     let mut writer = Writer::start(&data);
-    writer.append(1_000, 100, 0);
-    writer.end();
+    writer.append(1_000);
+    drop(writer);
     let ledger = asked("keyset");
     let refreshed = &ledger["scratch"]["refreshed"];
     assert_eq!((&refreshed["filled"], &refreshed["events"]), (&false.into(), &1_000.into()), "{refreshed}");
