@@ -18,7 +18,7 @@ use crate::scratch::backoff::{Backoff, Subject};
 use crate::scratch::fit::{self, Coverage};
 use crate::scratch::meter::Meter;
 use crate::scratch::writeback::Writeback;
-use crate::scratch::{Progress, disk};
+use crate::scratch::{Progress, Refreshed, disk};
 use crate::strategy::Strategy;
 use crate::usage::Usage;
 
@@ -45,6 +45,8 @@ pub(super) struct Keeper {
     pub(super) progress: Option<Progress>,
     /// What its refreshes did.
     pub(super) usage: Mutex<Usage>,
+    /// What the last of them took.
+    pub(super) refreshed: Mutex<Option<Refreshed>>,
 }
 
 /// How far to go.
@@ -88,7 +90,10 @@ impl Keeper {
         }
         if self.path.exists() {
             let session = self.session(&self.path)?;
-            session.connection().execute_batch("PRAGMA scratch.synchronous=NORMAL")?;
+            // Checkpoints are made apart from the commits.
+            session
+                .connection()
+                .execute_batch("PRAGMA scratch.synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")?;
             return self.feed_and_refresh(session, &feeder, effort).map(drop).or_else(|error| match error {
                 // Whatever made the tables unfit to go on from, filling them anew mends it.
                 Error::GaveUp { .. }
@@ -219,7 +224,7 @@ impl Keeper {
 
     /// Fills a new file from the log's first event on, and puts it in place when it is whole.
     fn fill(&self, feeder: &Feeder) -> Result<(), Error> {
-        let draft = self.folder.join("filling.db");
+        let (draft, began) = (self.folder.join("filling.db"), Instant::now());
         let remove = || {
             for suffix in ["", "-journal", "-wal", "-shm"] {
                 let _ = fs::remove_file(self.folder.join(format!("filling.db{suffix}")));
@@ -247,6 +252,10 @@ impl Keeper {
                 .map_err(|source| Error::io(&draft, source))
         })();
         remove();
+        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refreshed) = refreshed.as_mut() {
+            refreshed.took = began.elapsed();
+        }
         outcome
     }
 }

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod fit;
 mod keeper;
 mod meter;
+mod refreshed;
 mod writeback;
 
 use std::path::Path;
@@ -22,6 +23,8 @@ use crate::strategy::Strategy;
 use crate::usage::Usage;
 use backoff::Backoff;
 use keeper::{Effort, Keeper};
+
+pub use refreshed::Refreshed;
 
 /// Told of the progress of a fill: events fed so far, and in all.
 pub type Progress = Box<dyn Fn(u64, u64) + Send + Sync>;
@@ -57,6 +60,7 @@ impl Scratch {
             failures: Backoff::default(),
             progress,
             usage: Mutex::new(Usage::default()),
+            refreshed: Mutex::new(None),
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
     }
@@ -69,6 +73,11 @@ impl Scratch {
     /// What the refreshes of this value did so far.
     pub fn usage(&self) -> Usage {
         self.keeper.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the last fill or refresh took; None where this value has made none.
+    pub fn refreshed(&self) -> Option<Refreshed> {
+        *self.keeper.refreshed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes that it uses.

@@ -67,6 +67,11 @@ impl Worker {
         &self.strategy
     }
 
+    /// The strategy's scratch, if it has one.
+    pub fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_deref()
+    }
+
     /// What the last request did.
     pub fn ledger(&self) -> Option<&Ledger> {
         self.session.as_ref().map(|session| &session.ledger)
