@@ -26,7 +26,7 @@ def p50s(program, off, requests):
     # A limit of time that strikes on a busy machine is no price.
     patient = {f"KEYHOLE_LIMITS_{name}": "1m" for name in ("GUEST_TIME", "WALL_TIME", "LOG_LOCK")}
     environment = {**os.environ, **patient, "KEYHOLE_GUARDS_OFF": off}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     [mix] = json.loads(ran.stdout)["mixes"]
     return {result["strategy"]: result["p50_us"] for result in mix["results"]}
 
