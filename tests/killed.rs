@@ -105,7 +105,7 @@ fn temporary(place: &Place) -> PathBuf {
 }
 
 #[test]
-fn a_seed_that_is_killed_at_any_moment_leaves_no_part_of_a_log_and_the_next_one_works() {
+fn a_seed_that_is_killed_at_any_moment_leaves_no_part_of_a_log_and_the_next_one_starts_anew_and_says_so() {
     let place = Place::new();
     let seed = |data: &Path| {
         let mut command = place.keyhole();
@@ -115,19 +115,38 @@ fn a_seed_that_is_killed_at_any_moment_leaves_no_part_of_a_log_and_the_next_one_
     let whole_data = place.path("whole");
     let whole = timed(|| assert!(seed(&whole_data).stdout(Stdio::null()).status().unwrap().success()));
     let expected = digests(&whole_data);
-    let mut struck = 0;
-    for moment in moments(whole, 6) {
+    let (mut struck, mut said) = (0, 0);
+    for moment in moments(whole, 4).chain(drawn(whole, 4)) {
         let data = place.path("data");
-        let killed = killed_after(&mut seed(&data), moment);
-        struck += u32::from(killed);
+        // Killed twice in the same folder: what two seeds left is one thing to remove.
+        for moment in [moment, moment / 2] {
+            struck += u32::from(killed_after(&mut seed(&data), moment));
+        }
         if data.join("audit.db").exists() {
             assert_eq!(digests(&data), expected, "audit.db is there, so the log is whole");
         } else {
-            assert!(seed(&data).stdout(Stdio::null()).status().unwrap().success());
+            let left = names(&data);
+            let next = seed(&data).output().unwrap();
+            assert_eq!(code(&next), 0, "{}", stderr(&next));
+            assert_eq!(
+                stderr(&next).contains("is made anew"),
+                !left.is_empty(),
+                "{left:?}: {}",
+                stderr(&next)
+            );
+            said += u32::from(!left.is_empty());
             assert_eq!(digests(&data), expected);
             assert_eq!(names(&data), ["audit.db", "payloads.jsonl"], "what was left is gone");
         }
         std::fs::remove_dir_all(&data).unwrap();
     }
     assert!(struck > 0, "no seed was killed before it had ended");
+    assert!(said > 0, "no killed seed left anything");
+}
+
+/// So many moments anywhere in the time that a whole run takes, other ones each time.
+fn drawn(whole: Duration, count: u32) -> impl Iterator<Item = Duration> {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut random = keyhole::contract::Random::new(u64::from(clock.subsec_nanos()));
+    (0..count).map(move |_| whole * u32::try_from(random.below(1000)).unwrap() / 1000)
 }

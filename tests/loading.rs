@@ -43,17 +43,3 @@ fn ask(engine: &Engine, strategy: &Arc<Strategy>, log: &Log, page_size: u32) -> 
     let request = PageRequest { filter, position: Position::Page(1), page_size, up_to: None };
     Worker::new(engine, strategy, Instances::Fresh, log, None).page(&request)
 }
-
-/// A component with one more section at its end. Sections 1 and 4 hold a core module and a component.
-fn with_section(component: &[u8], id: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = component.to_vec();
-    bytes.push(id);
-    let mut length = content.len();
-    while length > 0x7f {
-        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-        length >>= 7;
-    }
-    bytes.push(u8::try_from(length).unwrap());
-    bytes.extend_from_slice(content);
-    bytes
-}

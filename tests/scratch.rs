@@ -310,3 +310,34 @@ fn a_strategy_that_outgrows_its_quota_stops_and_harms_nobody() {
     assert_eq!(worker.page(&request).unwrap().len(), 50);
     assert_eq!(digest(&data.join("audit.db")), before);
 }
+
+#[test]
+fn a_page_tells_what_taking_in_late_events_took_the_checkpoint_apart() {
+    let place = Place::new();
+    let data = place.small_data(2_000);
+    let asked = |strategy: &str| {
+        let output = place.run(&data, &["page", strategy, "--ledger", "--json"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        serde_json::from_str::<Value>(&stdout(&output)).unwrap()["ledger"].take()
+    };
+    let filled = asked("keyset")["scratch"]["refreshed"].take();
+    assert_eq!(
+        (&filled["filled"], &filled["events"], &filled["wal_bytes"]),
+        (&true.into(), &2_000.into(), &0.into())
+    );
+    assert!(filled["us"]["took"].as_f64() >= filled["us"]["transactions"].as_f64());
+    assert_eq!(asked("keyset")["scratch"]["refreshed"], Value::Null, "nothing was taken in");
+
+    let mut writer = Writer::start(&data);
+    writer.append(1_000);
+    drop(writer);
+    let ledger = asked("keyset");
+    let refreshed = &ledger["scratch"]["refreshed"];
+    assert_eq!((&refreshed["filled"], &refreshed["events"]), (&false.into(), &1_000.into()), "{refreshed}");
+    let number = |path: &str| refreshed.pointer(path).and_then(Value::as_f64).unwrap();
+    assert!(number("/wal_bytes") > 10_000.0 && number("/us/checkpoint") > 0.0, "{refreshed}");
+    assert!(number("/us/transactions") > 0.0 && number("/memory") > 0.0, "{refreshed}");
+    assert_eq!(ledger["covered"], 3_000);
+    assert!(ledger["scratch"]["bytes"].as_u64() > Some(100_000) && ledger["us"]["page"].is_f64(), "{ledger}");
+    assert_eq!(asked("native-baseline")["scratch"], Value::Null);
+}

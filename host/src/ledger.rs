@@ -243,8 +243,9 @@ impl Ledger {
     /// Keeps a note of the strategy's: escaped, and cut where the call's share is used up.
     pub fn note(&mut self, text: &str) {
         for character in text.chars() {
-            let room = NOTE_BYTES.saturating_sub(self.note.len());
-            if character.is_control() {
+            let most = if guards::on(Guard::NoteBytes) { NOTE_BYTES } else { usize::MAX };
+            let room = most.saturating_sub(self.note.len());
+            if character.is_control() && guards::on(Guard::NoteEscapes) {
                 let escaped = character.escape_default();
                 if escaped.len() > room {
                     return;

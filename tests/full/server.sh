@@ -22,4 +22,9 @@ serve() {
         address=$(sed -n 's/.*"listening","address":"\([^"]*\)".*/\1/p' "$place/log")
         sleep 0.1
     done
+    # It listens while its scratch is filled.
+    until grep -q '"serving"' "$place/log"; do
+        kill -0 "$server" 2>/dev/null || { cat "$place/log" >&2; exit 1; }
+        sleep 0.1
+    done
 }

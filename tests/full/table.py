@@ -4,11 +4,13 @@
 
 A row whose result is missing says so. A figure is the median over the interleaved rounds, with the least
 and the most of a round, and the interval of 95 % confidence for the ratio of the rounds' means. Figures
-of P99 have no median: they are of the whole run.
+of P99 have no median: they are of the whole run. Those of scale.py are the median, the least and the most
+of so many runs, or blocks of rounds.
 """
 
 import json
 import os
+import statistics
 import sys
 
 
@@ -72,9 +74,19 @@ def rows():
             yield name, workers, step(f"{mix} by workers", strategy, "2 workers"), "rps", "≥ 1.8"
 
 
+BENCHMARKS = ["contract", "dense-50", "depth", "size", "filter", "workers"]
+SCALES = ["fill", "start", "refresh", "append"]
+
+
+def of_scale(measure):
+    values, unit = measure["values"], measure["unit"]
+    middle, low, high = (figure(value) for value in (statistics.median(values), min(values), max(values)))
+    return f"{middle} {unit}".strip() + f" ({low} to {high} of {len(values)})"
+
+
 def main(folder):
     results = {}
-    for name in ["contract", "dense-50", "depth", "size", "filter", "workers"]:
+    for name in BENCHMARKS + SCALES:
         path = os.path.join(folder, f"{name}.json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -91,6 +103,12 @@ def main(folder):
         except (StopIteration, ValueError, IndexError):
             cell = "not in the result"
         print(f"| {name} | {cell} | {reach} |")
+    for name in SCALES:
+        if name not in results:
+            print(f"| {name} | not measured | – |")
+            continue
+        for measure in results[name]["measures"]:
+            print(f"| {measure['measure']} | {of_scale(measure)} | {measure['reach']} |")
 
 
 if __name__ == "__main__":

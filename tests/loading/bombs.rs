@@ -10,38 +10,9 @@ use keyhole::loader::Loader;
 use keyhole::log::Log;
 use keyhole::policy::Grants;
 
-use super::{ask, honest, load, with_section};
+use super::{ask, honest, load};
+use crate::support::wasm::{module, number, section, sections, with_section};
 use crate::support::{Place, binary};
-
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
-/// A number as WebAssembly writes it.
-fn number(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap();
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [&[id][..], &number(content.len()), content].concat()
-}
-
-/// A core module of so many functions with the same body.
-fn module(functions: usize, locals: &[u8], code: &[u8]) -> Vec<u8> {
-    let body = [locals, code, &[0x0b]].concat();
-    let body = [number(body.len()), body].concat();
-    let types = section(1, &[1, 0x60, 0, 0]);
-    let declared = section(3, &[number(functions), vec![0; functions]].concat());
-    let bodies = section(10, &[number(functions), body.repeat(functions)].concat());
-    [MODULE, &types, &declared, &bodies].concat()
-}
 
 /// The bombs by name, each an honest strategy with one more core module.
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
@@ -59,7 +30,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("huge-function-of-branches", module(4, &two, &branches)),
         ("deep-nesting", module(1, &two, &nested)),
         ("many-locals", module(200, &locals, &branches[..11_000])),
-        ("million-types", [MODULE, &section(1, &types)].concat()),
+        ("million-types", sections(&[section(1, &types)])),
         ("million-functions", many),
     ]
 }

@@ -4,7 +4,8 @@ use keyhole::loader::examine::{examine, refusals};
 use keyhole::log::Log;
 use keyhole::policy::Grants;
 
-use super::{ask, honest, load, reasons, with_section};
+use super::{ask, honest, load, reasons};
+use crate::support::wasm::with_section;
 use crate::support::{Place, code, engine, stderr, stdout};
 
 #[test]

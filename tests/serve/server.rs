@@ -1,7 +1,7 @@
 //! A running `keyhole serve`, and a client that says exactly what it is told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -34,18 +34,14 @@ pub(super) struct Reply {
 impl Server {
     /// Starts one on a log, with options besides those that every test needs.
     pub(super) fn start(place: &Place, data: &Path, options: &[&str]) -> Self {
-        let admin = place.path("admin.sock");
-        let mut child = place
-            .keyhole()
-            .args(["--json", "serve", "--listen", "127.0.0.1:0", "--admin"])
-            .arg(&admin)
-            .arg("--data")
-            .arg(data)
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let server = Self::listening(place, data, options);
+        server.logged("serving");
+        server
+    }
+
+    /// The same, which may have to fill its strategy's scratch first.
+    pub(super) fn listening(place: &Place, data: &Path, options: &[&str]) -> Self {
+        let (mut child, admin) = Self::spawn(place, data, "127.0.0.1:0", options);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it ended before it listened").unwrap();
@@ -63,6 +59,40 @@ impl Server {
             }
         });
         Self { child: Some(child), address, admin, logs }
+    }
+
+    /// One that logs nothing but warnings, and serves: for measurements, which no log shall disturb.
+    pub(super) fn quiet(place: &Place, data: &Path, options: &[&str]) -> Self {
+        // Free a moment ago; it does not say which one it takes.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let options = [options, &["--quiet"]].concat();
+        let (mut child, admin) = Self::spawn(place, data, &address.to_string(), &options);
+        let mut errors = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+        let server = Self { child: Some(child), address, admin, logs: Arc::default() };
+        for _ in 0..600 {
+            if TcpStream::connect(address).is_ok() && server.get("/readyz").status == 200 {
+                return server;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("it is never ready");
+    }
+
+    fn spawn(place: &Place, data: &Path, listen: &str, options: &[&str]) -> (Child, PathBuf) {
+        let admin = place.path("admin.sock");
+        let child = place
+            .keyhole()
+            .args(["--json", "serve", "--listen", listen, "--admin"])
+            .arg(&admin)
+            .arg("--data")
+            .arg(data)
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        (child, admin)
     }
 
     /// A page or whatever else lies there.
@@ -111,6 +141,29 @@ impl Server {
         Reply::read(&mut stream).expect("no answer")
     }
 
+    /// Gives an order, whatever is answered.
+    pub(super) fn order(&self, order: &Value) -> Reply {
+        let body = order.to_string();
+        let head = "POST /v1/strategy HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length";
+        self.ask(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes())
+    }
+
+    /// Its resident memory in KiB.
+    pub(super) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Seconds that it has been on a processor.
+    pub(super) fn processor(&self) -> f64 {
+        super::swaps::processor(&self.id().to_string())
+    }
+
+    fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// What lies there for operators.
     pub(super) fn operator_get(&self, target: &str) -> Reply {
         self.ask(format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
@@ -123,7 +176,7 @@ impl Server {
 
     /// Sends a signal.
     pub(super) fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 

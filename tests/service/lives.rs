@@ -194,3 +194,20 @@ fn a_drained_strategy_is_no_longer_one_to_fall_back_to() {
     assert_eq!(ids(&ask(&service, &from(i64::MIN, 1, 5)).page.unwrap()).len(), 5);
     shut(&service);
 }
+
+/// Each of its pages takes the whole time that it may, so the proof would take an hour.
+#[test]
+fn a_proof_that_is_not_over_in_time_fails_by_that_name() {
+    let mut site = Site::new(1_000);
+    site.serve += "\nproof_time = \"1s\"";
+    site.guest_time = "2s";
+    let spins = site.let_in("spin-in-page");
+    let service = site.open();
+    let failed = prove(&service, &spins, "spin-in-page");
+    let failure = failed.failure.unwrap();
+    assert_eq!((failed.stage, failure.kind.as_str()), (Stage::Failed, "proof-time"), "{failure:?}");
+    assert!(failure.message.contains("serve.proof_time"), "{failure:?}");
+    assert_eq!(promote(&service, "spin-in-page").unwrap_err().code(), "not-ready");
+    assert!(site.decided(&["verdict spin-in-page", "not proven: proof-time"]), "{:?}", site.decisions());
+    shut(&service);
+}

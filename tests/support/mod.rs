@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod foreign;
 pub(crate) mod snapshots;
+pub(crate) mod wasm;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};

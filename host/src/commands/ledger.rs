@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ledger::{Ledger, micros};
 use crate::limits::Limits;
+use crate::scratch::Scratch;
 
 /// The ledger as one JSON object; times in microseconds.
 pub fn json(ledger: &Ledger, limits: &Limits) -> Value {
@@ -28,6 +29,44 @@ pub fn json(ledger: &Ledger, limits: &Limits) -> Value {
             "check": micros(phases.check), "log_lock": micros(phases.log_lock), "payloads": micros(phases.payloads),
         },
     })
+}
+
+/// What a strategy's scratch is and what its last fill or refresh took, as one JSON object; times in
+/// microseconds. Null for a strategy that has none.
+pub fn scratch_json(scratch: Option<&Scratch>) -> Value {
+    let Some(scratch) = scratch else { return Value::Null };
+    let refreshed = scratch.refreshed().map(|refreshed| {
+        json!({
+            "filled": refreshed.filled, "events": refreshed.events, "slices": refreshed.slices,
+            "wal_bytes": refreshed.wal_bytes, "memory": scratch.usage().most.memory,
+            "us": {
+                "feed": micros(refreshed.feed), "transactions": micros(refreshed.transactions),
+                "checkpoint": micros(refreshed.checkpoint), "took": micros(refreshed.took),
+            },
+        })
+    });
+    json!({"bytes": scratch.bytes(), "refreshed": refreshed})
+}
+
+/// The same for people: a line, where there is something to tell.
+pub fn scratch_readable(scratch: Option<&Scratch>) -> String {
+    let Some((scratch, refreshed)) = scratch.and_then(|scratch| Some((scratch, scratch.refreshed()?))) else {
+        return String::new();
+    };
+    format!(
+        "  scratch    {} {} events in {:.1} ms: feed {:.1}, {} transactions {:.1}, checkpoint {:.1} ms; {} bytes of \
+         write-ahead log, {} bytes of memory; {} bytes in all\n",
+        if refreshed.filled { "filled with" } else { "took in" },
+        refreshed.events,
+        micros(refreshed.took) / 1e3,
+        micros(refreshed.feed) / 1e3,
+        refreshed.slices,
+        micros(refreshed.transactions) / 1e3,
+        micros(refreshed.checkpoint) / 1e3,
+        refreshed.wal_bytes,
+        scratch.usage().most.memory,
+        scratch.bytes()
+    )
 }
 
 /// The ledger for people.

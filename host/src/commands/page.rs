@@ -2,12 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::time::Instant;
+
+use serde_json::Value;
 
 use crate::cli::PageArgs;
 use crate::commands::output::Output;
 use crate::commands::recorded::Denials;
 use crate::commands::{Setup, ledger};
 use crate::error::Error;
+use crate::ledger::micros;
 use crate::page::{Cursors, Filter, PageRequest, Pager, Position, parse, render};
 use crate::policy::lines;
 use crate::strategy::Worker;
@@ -41,6 +45,7 @@ fn answer_all(args: &PageArgs, worker: &mut Worker, answer: &mut Answer<'_>) -> 
         if args.ledger && !answer.json {
             let ledger = worker.explained().map(|(ledger, limits)| ledger::readable(ledger, limits));
             answer.output.write(ledger.unwrap_or_default().as_bytes())?;
+            answer.output.write(ledger::scratch_readable(worker.scratch()).as_bytes())?;
         }
         answer.output.flush()?;
         return Ok(0);
@@ -75,7 +80,9 @@ struct Answer<'a> {
 impl Answer<'_> {
     /// Answers one request as one line, handed over before the next request is read.
     fn give(&mut self, worker: &mut Worker, request: &PageRequest, with_ledger: bool) -> Result<(), Error> {
+        let began = Instant::now();
         let answered = worker.page(request);
+        let took = began.elapsed();
         if let Some(ledger) = worker.ledger() {
             self.denials.add(ledger, request);
         }
@@ -96,9 +103,12 @@ impl Answer<'_> {
         };
         self.text.clear();
         render::render(&page, self.cursors.next(&page).as_deref(), &mut self.text);
+        let scratch = if with_ledger { ledger::scratch_json(worker.scratch()) } else { Value::Null };
         if with_ledger && let Some((ledger, limits)) = worker.explained() {
             self.text.pop();
-            let ledger = ledger::json(ledger, limits);
+            let mut ledger = ledger::json(ledger, limits);
+            ledger["us"]["page"] = micros(took).into();
+            ledger["scratch"] = scratch;
             self.text.extend_from_slice(format!(", \"ledger\": {ledger}}}").as_bytes());
         }
         self.text.push(b'\n');

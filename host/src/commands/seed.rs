@@ -1,10 +1,10 @@
 //! `seed`: makes the contract's data set.
 
 use crate::cli::{Common, SeedArgs};
-use crate::commands::output::Output;
+use crate::commands::output::{Output, remark};
 use crate::commands::progress::Bar;
 use crate::contract::dataset::{self, PAYLOAD_DIGEST, ROWS_DIGEST};
-use crate::contract::{Seeded, seed};
+use crate::contract::{Seeded, Step, seed};
 use crate::error::Error;
 use crate::interrupt;
 
@@ -46,8 +46,17 @@ pub fn run(common: &Common, args: &SeedArgs) -> Result<u8, Error> {
 /// Makes the data set, with a progress bar.
 pub fn make(common: &Common, args: &SeedArgs) -> Result<Seeded, Error> {
     let bar = Bar::new(common, "making the data set");
-    seed(&common.data, args.now, args.rows, args.short_payloads, &mut |rows| {
-        bar.at(rows, args.rows);
+    seed(&common.data, args.now, args.rows, args.short_payloads, &mut |step| {
+        match step {
+            Step::Anew(left) => remark(
+                common,
+                &format!(
+                    "a seed was killed in {}: the {left} bytes that it left are removed, and the data set is made anew",
+                    common.data.display()
+                ),
+            ),
+            Step::Written(rows) => bar.at(rows, args.rows),
+        }
         interrupt::check()
     })
 }

@@ -53,7 +53,7 @@ pub fn run(common: Common, args: &ServeArgs) -> Result<u8, Error> {
         &options,
         log,
         setup.state().to_owned(),
-        || Service::open(config),
+        || Service::prepare(config),
         move || Policy::load(file.as_deref()),
     )?;
     let Ended { drained, cut, interrupted } = &ended;

@@ -11,12 +11,13 @@ use crate::contract::copy::{Appender, copy};
 use crate::contract::{Stream, streams};
 use crate::error::Error;
 use crate::log::Log;
+use crate::log::ordered::Ordered;
 use crate::log::profile::Profile;
 use crate::page::parse;
 use crate::strategy::Instances;
 use crate::verify::sides::Sides;
 use crate::verify::verdict::StreamReport;
-use crate::verify::{Checker, Names, Report, live, render, walks};
+use crate::verify::{Checker, Names, Report, live, render, walks, whole, whole_walks};
 
 /// Events of the copy that is appended to.
 const COPIED: u64 = 50_000;
@@ -69,7 +70,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// All streams, walks, and pages taken while another process appends. Walks and streams run side
-    /// by side: each has workers of its own.
+    /// by side: each has workers of its own. A log that is too large to be walked by OFFSET is walked by cursor
+    /// against one ordered scan.
     pub fn prove(&self, log: &Log) -> Result<Report, Error> {
         let VerifyArgs { seed, requests, .. } = *self.args;
         let profile = self.setup.profile(log)?;
@@ -78,18 +80,26 @@ impl<'a> Comparison<'a> {
             streams::dense(&profile, seed, requests),
             streams::edges(&profile, seed, requests),
         ];
-        let walks = walks(&profile);
+        let (walks, wholes) = (walks(&profile), whole_walks(&profile));
         let requests: usize = streams.iter().map(|stream| stream.requests.len()).sum();
         let lists: usize = walks.iter().map(|stream| stream.walks.len()).sum();
-        let total = Total::new(self.setup, requests + lists);
-        let (streamed, walked) = std::thread::scope(|scope| {
+        let ranges = if wholes.is_empty() { 0 } else { Ordered::ranges(profile.rows) };
+        let total = Total::new(self.setup, requests + lists + usize::try_from(ranges).unwrap_or(0));
+        let (streamed, walked, whole) = std::thread::scope(|scope| {
             let walked = scope.spawn(|| self.check(log, &total, |checker| checker.verify(&[], &walks)));
+            let whole = (!wholes.is_empty()).then(|| {
+                scope.spawn(|| {
+                    let mut scan = Ordered::open(log)?;
+                    self.check(log, &total, |checker| whole(checker, &wholes, &mut scan, ranges))
+                })
+            });
             let streamed = self.check(log, &total, |checker| checker.verify(&streams, &[]));
-            (streamed, walked.join())
+            (streamed, walked.join(), whole.map(std::thread::ScopedJoinHandle::join).transpose())
         });
-        let walked = walked.map_err(|_| Error::Engine("a thread of the comparison panicked".to_owned()))?;
+        let panicked = |_| Error::Engine("a thread of the comparison panicked".to_owned());
         let mut reports = streamed?.streams;
-        reports.extend(walked?.streams);
+        reports.extend(walked.map_err(panicked)??.streams);
+        reports.extend(whole.map_err(panicked)?.transpose()?);
         drop(total);
         reports.push(self.appending(log, &profile)?);
         Ok(Report::of(self.names(), reports))

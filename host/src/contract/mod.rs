@@ -11,5 +11,5 @@ pub mod streams;
 pub mod sweeps;
 
 pub use random::Random;
-pub use seed::{Seeded, seed};
+pub use seed::{Seeded, Step, seed};
 pub use streams::Stream;

@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) payloads: PathBuf,
     /// The database under its temporary name.
     pub(super) database: PathBuf,
+    /// Bytes that a killed seed had left, and that are gone.
+    pub(super) left_over: u64,
 }
 
 impl Place {
@@ -43,7 +45,7 @@ impl Place {
                 folder.display()
             )));
         }
-        remove_left_overs(folder)?;
+        let left_over = remove_left_overs(folder)?;
         for name in MUST_NOT_EXIST {
             let path = folder.join(name);
             if exists(&path)? {
@@ -59,6 +61,7 @@ impl Place {
             handle,
             payloads: temporary(PAYLOADS),
             database: temporary(DATABASE),
+            left_over,
         })
     }
 
@@ -109,7 +112,9 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
-fn remove_left_overs(folder: &Path) -> Result<(), Error> {
+/// Removes what a killed seed left, and returns how many bytes that was.
+fn remove_left_overs(folder: &Path) -> Result<u64, Error> {
+    let mut bytes = 0;
     let unfinished = !exists(&folder.join(DATABASE))?;
     for entry in fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
         let path = entry.map_err(|e| Error::io(folder, e))?.path();
@@ -121,9 +126,10 @@ fn remove_left_overs(folder: &Path) -> Result<(), Error> {
         if unfinished && name.ends_with(PAYLOADS) && is_same_file(&path, &payloads) {
             remove(&payloads)?;
         }
+        bytes += fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         remove(&path)?;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {

@@ -36,11 +36,21 @@ pub struct Seeded {
     pub rows_digest: String,
 }
 
+/// What a seed tells while it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An earlier seed was killed here. These bytes that it left are removed, and this one starts anew.
+    Anew(u64),
+    /// So many rows are written.
+    Written(u64),
+}
+
 /// Writes a log of that many rows into a folder, which is made if absent.
 ///
-/// `progress` is called about every 10,000 rows, and at the end, with the number of rows written so
-/// far; the error that it returns ends the seed. Nothing is left in the folder by a seed that fails,
-/// and no part of a log by one that is killed: what it leaves is removed by the next seed.
+/// `progress` is called about every 10,000 rows, and at the end; the error that it returns ends the seed.
+/// Nothing is left in the folder by a seed that fails, and no part of a log by one that is killed: what it
+/// leaves is removed by the next seed, which starts anew. Going on from it would be hardly quicker, as the
+/// generator has to draw every row again to come to the next, and both digests are of all rows.
 ///
 /// Errors: `bad-request` if the folder holds a log, or a part of one, already: it is not touched.
 /// `io` and `sqlite` if the folder cannot be written to.
@@ -49,9 +59,12 @@ pub fn seed(
     now: i64,
     rows: u64,
     short_payloads: bool,
-    progress: &mut dyn FnMut(u64) -> Result<(), Error>,
+    progress: &mut dyn FnMut(Step) -> Result<(), Error>,
 ) -> Result<Seeded, Error> {
     let place = Place::take(folder)?;
+    if place.left_over > 0 {
+        progress(Step::Anew(place.left_over))?;
+    }
     let mut payloads = PayloadWriter::create(&place.payloads)?;
     let mut database = Connection::open(&place.database)?;
     // The file has a temporary name until it is whole and synced, so nothing needs a journal yet.
@@ -75,7 +88,7 @@ pub fn seed(
             payloads.write_if_full()?;
             done += 1;
             if done % STEP == 0 && done < rows {
-                progress(done)?;
+                progress(Step::Written(done))?;
             }
         }
         drop(insert);
@@ -83,7 +96,7 @@ pub fn seed(
         payloads.write()?;
         batch.commit()?;
     }
-    progress(done)?;
+    progress(Step::Written(done))?;
     database.close().map_err(|(_, e)| e)?;
     let (payload_bytes, payload_digest) = payloads.finish();
     let database_bytes = place.database.metadata().map_err(|e| Error::io(&place.database, e))?.len();
@@ -167,7 +180,7 @@ mod tests {
     use std::process::Command;
 
     #[allow(clippy::unnecessary_wraps)]
-    fn quiet(_: u64) -> Result<(), Error> {
+    fn quiet(_: Step) -> Result<(), Error> {
         Ok(())
     }
 
@@ -204,12 +217,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("made/when/absent");
         let mut steps = Vec::new();
-        let seeded = seed(&folder, NOW, ROWS, false, &mut |rows| {
-            steps.push(rows);
+        let seeded = seed(&folder, NOW, ROWS, false, &mut |step| {
+            steps.push(step);
             Ok(())
         })
         .unwrap();
-        assert_eq!(steps, [10_000, 20_000, 30_000, 40_000, 50_000]);
+        assert_eq!(steps, [10_000, 20_000, 30_000, 40_000, 50_000].map(Step::Written));
         assert_eq!((seeded.rows, seeded.payload_bytes), (50_000, 61_024_030));
         assert_eq!(seeded.payload_digest, PAYLOAD_DIGEST);
         assert_eq!(seeded.rows_digest, ROWS_DIGEST);
@@ -296,13 +309,30 @@ print(*log.execute('SELECT count(*), max(id) FROM audit_events').fetchone(),
     #[test]
     fn an_interrupted_seed_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let error = seed(folder.path(), NOW, 100_000, true, &mut |rows| {
-            if rows == 60_000 { Err(Error::Interrupted) } else { Ok(()) }
+        let error = seed(folder.path(), NOW, 100_000, true, &mut |step| {
+            if step == Step::Written(60_000) { Err(Error::Interrupted) } else { Ok(()) }
         })
         .unwrap_err();
         assert_eq!(error.code(), "interrupted");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         seed(folder.path(), NOW, 10, true, &mut quiet).unwrap();
+    }
+
+    #[test]
+    fn a_seed_after_a_killed_one_says_that_it_starts_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("1-audit.db", 300), ("1-payloads.jsonl", 40)] {
+            fs::write(folder.path().join(format!(".keyhole-seed-{name}")), vec![0; bytes]).unwrap();
+        }
+        let mut steps = Vec::new();
+        let seeded = seed(folder.path(), NOW, 10, true, &mut |step| {
+            steps.push(step);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(steps, [Step::Anew(340), Step::Written(10)]);
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_eq!(seed(elsewhere.path(), NOW, 10, true, &mut quiet).unwrap(), seeded);
     }
 
     #[test]

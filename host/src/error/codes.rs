@@ -213,8 +213,8 @@ pub const CODES: &[Code] = &[
     code(
         "nothing-serves",
         2,
-        "The strategy that served was taken out or revoked, and there is no last good one.",
-        "Promote one that is proven, or roll back.",
+        "The first strategy's scratch is being filled; or the one that served was taken out or revoked, and there is no last good one.",
+        "Wait for the fill; else promote one that is proven, or roll back.",
     ),
     code(
         "not-ready",

@@ -24,7 +24,9 @@ impl Error {
             }
             Self::Overloaded { .. } => "send the request again later",
             Self::ShuttingDown => "send the request again once the service has started anew",
-            Self::NothingServes { .. } => "promote a strategy that is proven, or roll back",
+            Self::NothingServes { .. } => {
+                "wait where a scratch is being filled; else promote a strategy that is proven, or roll back"
+            }
             Self::NotReady { .. } => "see how far it is with `keyhole strategy list`",
             Self::BadState { .. } => {
                 "move the file away as evidence: the strategy that the policy names then serves, as at the first start"

@@ -67,7 +67,7 @@ impl ResourceLimiter for GuestMemory {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self.tables.saturating_add(desired.saturating_sub(current) as u64);
-        if total > self.table_limit {
+        if total > self.table_limit && guards::on(Guard::TableElements) {
             self.refused = Some("table_elements");
             return Ok(false);
         }

@@ -78,7 +78,8 @@ struct Ended {
 
 fn wait(child: &mut Child, bytes: &[u8], limits: &Compiling) -> Result<Ended, Error> {
     let deadline = Instant::now() + limits.wall_time;
-    let most = limits.code_bytes.saturating_add(LINE as u64);
+    let code_bytes = if guards::on(Guard::CodeBytes) { limits.code_bytes } else { u64::MAX };
+    let most = code_bytes.saturating_add(LINE as u64);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         // A child that answers before it has read everything closes the pipe: no error of its own.

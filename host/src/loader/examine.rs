@@ -102,7 +102,8 @@ fn text_begins(bytes: &[u8]) -> bool {
 
 fn walk(bytes: &[u8]) -> wasmparser::Result<Shape> {
     let mut shape = Shape::default();
-    let mut validator = Validator::new_with_features(FEATURES);
+    let features = if guards::on(Guard::ExamineFeatures) { FEATURES } else { WasmFeatures::all() };
+    let mut validator = Validator::new_with_features(features);
     let mut allocations = FuncValidatorAllocations::default();
     // What each open nesting is: true for a component.
     let mut nesting: Vec<bool> = Vec::new();

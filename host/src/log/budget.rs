@@ -187,7 +187,7 @@ impl Budget {
             return false;
         }
         let steps = self.steps.fetch_add(u64::from(STEPS_A_LOOK), Relaxed);
-        let reached = if steps >= self.step_limit.load(Relaxed) {
+        let reached = if steps >= self.step_limit.load(Relaxed) && guards::on(Guard::SqlSteps) {
             Reached::Steps
         } else if self.is_disk_full() {
             Reached::Disk

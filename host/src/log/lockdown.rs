@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
+use crate::guards::{self, Guard};
 use crate::limits::{HOST_VALUE_BYTES, PATTERN_BYTES, SQL_BYTES};
 use crate::log::gate::Author;
 
@@ -36,7 +37,6 @@ const SETTINGS: &[(DbConfig, bool)] = &[
 const LIMITS: &[(Limit, usize)] = &[
     (Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES + PREFIX_BYTES),
     (Limit::SQLITE_LIMIT_LENGTH, HOST_VALUE_BYTES),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES),
     // The log has 8 columns; a wide index of a strategy's, or a report, some dozens.
     (Limit::SQLITE_LIMIT_COLUMN, 64),
     // The parser and all that follows it recurse once for each level of an expression or a subquery:
@@ -60,20 +60,29 @@ const LIMITS: &[(Limit, usize)] = &[
 
 /// Before anything is attached.
 pub(super) fn before_attaching(connection: &Connection) -> rusqlite::Result<()> {
-    for &(setting, value) in SETTINGS {
-        connection.set_db_config(setting, value)?;
+    if guards::on(Guard::SqliteSettings) {
+        for &(setting, value) in SETTINGS {
+            connection.set_db_config(setting, value)?;
+        }
     }
-    for &(limit, value) in LIMITS {
-        connection.set_limit(limit, i32::try_from(value).unwrap_or(i32::MAX))?;
+    if guards::on(Guard::SqliteLimits) {
+        for &(limit, value) in LIMITS {
+            set_limit(connection, limit, value)?;
+        }
+    }
+    if guards::on(Guard::PatternBytes) {
+        set_limit(connection, Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES)?;
     }
     Ok(())
 }
 
 /// Once what belongs to it is attached: nothing more ever is.
 pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false)?;
+    if guards::on(Guard::SqliteAttached) {
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false)?;
+    }
     // mmap_size: on a log that grows, reading through a mapping costs more than it saves, since each
     // append unmaps it; and a file that is cut short under it would end the process.
     // cell_size_check: a damaged page is found before it is followed.
@@ -82,6 +91,11 @@ pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
 
 /// How large a value may become in this author's statements; `allowed` is the strategy's own limit.
 pub(super) fn bound_values(connection: &Connection, author: Author, allowed: u64) -> rusqlite::Result<()> {
-    let bytes = if author == Author::Host { HOST_VALUE_BYTES as u64 } else { allowed };
+    let hosts = author == Author::Host || !guards::on(Guard::ValueBytes);
+    let bytes = if hosts { HOST_VALUE_BYTES as u64 } else { allowed };
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(bytes).unwrap_or(i32::MAX)).map(drop)
+}
+
+fn set_limit(connection: &Connection, limit: Limit, value: usize) -> rusqlite::Result<()> {
+    connection.set_limit(limit, i32::try_from(value).unwrap_or(i32::MAX)).map(drop)
 }

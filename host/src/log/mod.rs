@@ -18,6 +18,7 @@ pub mod heap;
 mod joins;
 pub mod lockdown;
 pub mod marks;
+pub mod ordered;
 pub mod payload;
 pub mod profile;
 pub mod rows;

@@ -270,7 +270,7 @@ impl Session {
     }
 }
 
-fn push(row: &SqlRow<'_>, page: &mut Page) -> rusqlite::Result<()> {
+pub(super) fn push(row: &SqlRow<'_>, page: &mut Page) -> rusqlite::Result<()> {
     let mut text = |column: usize| -> rusqlite::Result<Span> {
         let piece = row.get_ref(column)?.as_str()?;
         let span = span_at(page.text.len(), piece.len());

@@ -44,7 +44,7 @@ impl Session {
                 };
                 rows.cells.push(cell);
             }
-            if bytes > allowed {
+            if bytes > allowed && guards::on(Guard::ResultBytes) {
                 return Err(Error::Budget { limit: "result_bytes", allowed });
             }
             Ok(())
@@ -238,7 +238,8 @@ impl Session {
             return Err(self.deny("statement", "a NUL in its text"));
         }
         // One after another they would be looked for by recursion, and exhaust a host thread's stack.
-        if sql.bytes().filter(|&byte| byte == b';').count() > SEMICOLONS {
+        let semicolons = sql.bytes().filter(|&byte| byte == b';').count();
+        if semicolons > SEMICOLONS && guards::on(Guard::SqlSemicolons) {
             return Err(self.deny("statement", "more than one in a text"));
         }
         // The prepared statements of a connection are found by their text, and the host's own were

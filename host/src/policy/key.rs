@@ -157,7 +157,7 @@ const VERSION: Key = Key {
 /// What most keys have in common.
 const PLAIN: Key = Key { default: "", changes: Changes::Reload, ..VERSION };
 
-const SERVE: [Key; 6] = {
+const SERVE: [Key; 7] = {
     const SERVE: Key = Key { section: "serve", ..PLAIN };
     const BREAKER: Key = Key { section: "serve.breaker", ..PLAIN };
     [
@@ -184,6 +184,14 @@ const SERVE: [Key; 6] = {
             default: "0.001",
             meaning: "The share of the pages that is compared, later and off the request's path",
             reason: "a page by OFFSET costs some hundred times a page by key: this adds a tenth",
+            ..SERVE
+        },
+        Key {
+            name: "proof_time",
+            form: Form::Number(Unit::Time, 1_000, 86_400_000),
+            default: "\"1h\"",
+            meaning: "The time in which a strategy is to be indexed and proven before it may serve",
+            reason: "some 20 s at 50,000 events; where the reference pages by OFFSET it grows with the log",
             ..SERVE
         },
         Key {

@@ -46,6 +46,8 @@ pub struct Serve {
     pub reference: String,
     /// The share of the pages that is compared.
     pub reference_share: f64,
+    /// The time in which a candidate is to be proven.
+    pub proof_time: Duration,
     /// Failures that open the breaker.
     pub failures: u64,
     /// The time in which they are counted.
@@ -98,6 +100,7 @@ impl Default for Policy {
                 active: "keyset".to_owned(),
                 reference: "native-baseline".to_owned(),
                 reference_share: 0.001,
+                proof_time: Duration::from_hours(1),
                 failures: 5,
                 within: Duration::from_mins(1),
             },
@@ -213,8 +216,11 @@ impl Policy {
         if let Some(Value::Share(share)) = said.value("serve.reference_share") {
             policy.serve.reference_share = *share;
         }
-        if let Some(millis) = said.number("serve.breaker.within") {
-            policy.serve.within = Duration::from_millis(millis);
+        for (path, time) in [
+            ("serve.proof_time", &mut policy.serve.proof_time),
+            ("serve.breaker.within", &mut policy.serve.within),
+        ] {
+            *time = said.number(path).map_or(*time, Duration::from_millis);
         }
         policy.keys = said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect();
         policy.said = said.clone();

@@ -68,6 +68,8 @@ fn effective(policy: &Policy, key: &Key) -> Option<Value> {
     let number = |named: &[(&str, u64)]| {
         named.iter().find(|(name, _)| *name == key.name).map(|(_, number)| Value::Number(*number))
     };
+    let millis =
+        |time: std::time::Duration| Some(Value::Number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
     match (key.section, key.name) {
         (_, "version") => Some(Value::Number(1)),
         ("host", _) => number(&policy.ceilings.named()),
@@ -76,9 +78,8 @@ fn effective(policy: &Policy, key: &Key) -> Option<Value> {
         ("serve", "reference") => Some(Value::Text(policy.serve.reference.clone())),
         ("serve", "reference_share") => Some(Value::Share(policy.serve.reference_share)),
         ("serve.breaker", "failures") => Some(Value::Number(policy.serve.failures)),
-        ("serve.breaker", "within") => {
-            Some(Value::Number(u64::try_from(policy.serve.within.as_millis()).unwrap_or(u64::MAX)))
-        }
+        ("serve", "proof_time") => millis(policy.serve.proof_time),
+        ("serve.breaker", "within") => millis(policy.serve.within),
         ("scratch", "quota") => Some(Value::Number(policy.scratch.quota)),
         ("scratch", "total") => Some(Value::Number(policy.scratch.total)),
         ("scratch", "refresh_after") => Some(Value::Number(policy.scratch.refresh_after)),

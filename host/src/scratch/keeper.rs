@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::log::{Identity, Log};
@@ -19,7 +20,7 @@ use crate::scratch::meter::Meter;
 use crate::scratch::room::Room;
 use crate::scratch::tenancy::Tenancy;
 use crate::scratch::writeback::Writeback;
-use crate::scratch::{Progress, disk};
+use crate::scratch::{Progress, Refreshed, disk};
 use crate::strategy::Strategy;
 use crate::usage::Usage;
 
@@ -50,6 +51,8 @@ pub(super) struct Keeper {
     pub(super) progress: Option<Progress>,
     /// What its refreshes did.
     pub(super) usage: Mutex<Usage>,
+    /// What the last of them took.
+    pub(super) refreshed: Mutex<Option<Refreshed>>,
 }
 
 /// How far to go.
@@ -94,7 +97,10 @@ impl Keeper {
         }
         if self.path.exists() {
             let session = self.session(&self.path)?;
-            session.connection().execute_batch("PRAGMA scratch.synchronous=NORMAL")?;
+            // Checkpoints are made apart from the commits.
+            session
+                .connection()
+                .execute_batch("PRAGMA scratch.synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")?;
             let outcome = self.feed_and_refresh(session, &feeder, effort);
             return outcome.map(|(_, covered)| self.tenancy.covers(covered)).or_else(|error| match error {
                 // Whatever made the tables unfit to go on from, filling them anew mends it.
@@ -134,10 +140,13 @@ impl Keeper {
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;
+        if guards::on(Guard::ScratchPages) {
+            let pages = grants.scratch_quota / 4096;
+            connection.execute_batch(&format!("PRAGMA scratch.max_page_count={pages}"))?;
+        }
         connection.execute_batch(&format!(
-            "PRAGMA scratch.max_page_count={}; PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
+            "PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
              CREATE TABLE feed.events ({})",
-            grants.scratch_quota / 4096,
             feed_columns(&grants.columns)
         ))?;
         Ok(Box::new(session))
@@ -149,6 +158,9 @@ impl Keeper {
             Ok(session) => session,
             Err(error) => return Ok(Some(format!("it cannot be opened: {error}"))),
         };
+        if !guards::on(Guard::ScratchFit) {
+            return Ok(None);
+        }
         match Coverage::misfit(session.connection(), &self.log, feeder) {
             Err(error @ Error::Sqlite(_)) => Ok(Some(format!("it cannot be read: {error}"))),
             reason => reason,
@@ -211,7 +223,7 @@ impl Keeper {
 
     /// Fills a new file from the log's first event on, and puts it in place when it is whole.
     fn fill(&self, feeder: &Feeder) -> Result<(), Error> {
-        let draft = self.folder.join("filling.db");
+        let (draft, began) = (self.folder.join("filling.db"), Instant::now());
         let remove = || {
             for suffix in ["", "-journal", "-wal", "-shm"] {
                 let _ = fs::remove_file(self.folder.join(format!("filling.db{suffix}")));
@@ -241,6 +253,10 @@ impl Keeper {
             Ok(())
         })();
         remove();
+        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refreshed) = refreshed.as_mut() {
+            refreshed.took = began.elapsed();
+        }
         outcome
     }
 }

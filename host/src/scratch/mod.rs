@@ -13,6 +13,7 @@ mod hold;
 mod keeper;
 pub mod kept;
 mod meter;
+mod refreshed;
 mod room;
 mod tenancy;
 mod writeback;
@@ -31,6 +32,8 @@ use backoff::Backoff;
 use keeper::{Effort, Keeper};
 use room::Room;
 use tenancy::Tenancy;
+
+pub use refreshed::Refreshed;
 
 /// Told of the progress of a fill: events fed so far, and in all.
 pub type Progress = Box<dyn Fn(u64, u64) + Send + Sync>;
@@ -69,6 +72,7 @@ impl Scratch {
             failures: Backoff::default(),
             progress,
             usage: Mutex::new(Usage::default()),
+            refreshed: Mutex::new(None),
         };
         Arc::new(Self { keeper: Arc::new(keeper), refresher: Mutex::new(None) })
     }
@@ -81,6 +85,11 @@ impl Scratch {
     /// What the refreshes of this value did so far.
     pub fn usage(&self) -> Usage {
         self.keeper.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the last fill or refresh took; None where this value has made none.
+    pub fn refreshed(&self) -> Option<Refreshed> {
+        *self.keeper.refreshed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes that it uses.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
+use crate::guards::{self, Guard};
 use crate::scratch::hold::Claim;
 use crate::scratch::kept;
 
@@ -50,7 +51,8 @@ impl Room {
             _ => self.others_beside(used),
         };
         *seen = Some(Others { bytes: others, at: Instant::now() });
-        (used.saturating_add(others) > self.total).then_some(Bound::Total { total: self.total, others })
+        let outgrown = used.saturating_add(others) > self.total && guards::on(Guard::ScratchTotal);
+        outgrown.then_some(Bound::Total { total: self.total, others })
     }
 
     /// Bytes of the others, after those had to go that stood in the way and that nobody uses.

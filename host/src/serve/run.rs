@@ -77,13 +77,13 @@ impl Options {
     }
 }
 
-/// Serves until a signal ends it. `open` starts the service, once the address is this process's own; `policy`
-/// reads the policy again.
+/// Serves until a signal ends it. `prepare` makes the service, once the address is this process's own; while its
+/// scratch is filled it listens already, and says that it is not ready. `policy` reads the policy again.
 pub fn run(
     options: &Options,
     log: Log,
     state: PathBuf,
-    open: impl FnOnce() -> Result<Service, Error>,
+    prepare: impl FnOnce() -> Result<Service, Error>,
     policy: impl Fn() -> Result<Policy, Error> + Send + Sync + 'static,
 ) -> Result<Ended, Error> {
     options.check()?;
@@ -103,7 +103,7 @@ pub fn run(
         let socket = options.admin.as_deref().map(Socket::listen).transpose()?;
         let signals = Signals::new()?;
         let front = Arc::new(Front {
-            service: open()?,
+            service: prepare()?,
             book: Book::new(log, state),
             guests,
             loopback: address.ip().is_loopback(),
@@ -162,12 +162,23 @@ async fn serve(
             stopped,
         )));
     }
+    let service = front.service.clone();
+    let mut filled = spawn_blocking(move || service.fill());
+    let mut serves = false;
     let mut round = interval(FORGET);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let interrupted = loop {
+    let told = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => break false,
-            _ = signals.interrupt.recv() => break true,
+            outcome = &mut filled, if !serves => {
+                let panicked = |panic| Err(Error::Engine(format!("the start of the service failed: {panic}")));
+                if let Err(error) = outcome.unwrap_or_else(panicked) {
+                    break Err(error);
+                }
+                serves = true;
+                tracing::info!(strategy = front.service.active().map(|(name, _)| name.to_string()), "serving");
+            }
+            _ = signals.terminate.recv() => break Ok(false),
+            _ = signals.interrupt.recv() => break Ok(true),
             _ = signals.hang_up.recv() => reload(&front, &policy).await,
             _ = round.tick() => front.rates.forget(),
         }
@@ -180,6 +191,7 @@ async fn serve(
         // It ends at once; what it held is closed with it.
         let _ = task.await;
     }
+    let interrupted = told?;
     let (service, patience) = (front.service.clone(), options.deadline.mul_f64(ANSWERING));
     let drained = spawn_blocking(move || service.shutdown(patience)).await;
     let drained =

@@ -149,6 +149,7 @@ impl Bench {
             subject: &mut subject_worker,
             reference: &mut reference_worker,
             stop: &house.over,
+            until: None,
         };
         match prover.explain(case, stream, stage) {
             Ok(failure) => Ok(Some(failure)),

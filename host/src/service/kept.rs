@@ -41,14 +41,21 @@ pub(super) struct Known {
     pub(super) proven: bool,
 }
 
-impl Kept {
-    /// What is to be kept of these.
-    pub(super) fn of(active: Option<&Arc<Serving>>, good: &[Arc<Serving>]) -> Self {
-        let name = |serving: &Arc<Serving>| Known {
+impl Known {
+    /// What is to be known of this one.
+    pub(super) fn of(serving: &Serving) -> Self {
+        Self {
             name: serving.name.to_string(),
             digest: serving.digest.to_string(),
             proven: serving.proven.load(std::sync::atomic::Ordering::Relaxed),
-        };
+        }
+    }
+}
+
+impl Kept {
+    /// What is to be kept of these.
+    pub(super) fn of(active: Option<&Arc<Serving>>, good: &[Arc<Serving>]) -> Self {
+        let name = |serving: &Arc<Serving>| Known::of(serving);
         Self { version: VERSION, active: active.map(name), good: good.iter().map(name).collect() }
     }
 
@@ -158,4 +165,23 @@ fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn no_links() -> i32 {
     (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A policy may know a strategy by its signer alone, and then nothing else tells other bytes from these.
+    #[test]
+    fn a_kept_component_is_the_one_of_its_digest_or_none() {
+        let state = tempfile::tempdir().unwrap();
+        let digest = crate::sha256(b"the one that was promoted");
+        let path = component_path(state.path(), &digest);
+        fs::create_dir_all(folder(state.path())).unwrap();
+        fs::write(&path, b"the one that was promoted").unwrap();
+        assert_eq!(component(state.path(), &digest).unwrap(), b"the one that was promoted");
+        fs::write(&path, b"another").unwrap();
+        let error = component(state.path(), &digest).unwrap_err();
+        assert!(matches!(error, Error::BadState { .. }), "{error}");
+    }
 }

@@ -1,11 +1,10 @@
-//! A strategy's way to the service, on idle priority: checked, indexed, proven. What comes of it counts only
-//! for the staging that it was done for.
+//! A strategy's way to the service, on idle priority: checked, indexed, proven. It counts for one staging only.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::contract::dataset;
 use crate::decisions::{Decision, Event};
@@ -265,7 +264,7 @@ impl House {
         }
         let (failure, pages) = match outcome {
             Ok(Proof::Equal(pages)) => (None, pages),
-            Ok(Proof::Different(failure)) => (Some(*failure), 0),
+            Ok(Proof::Different(failure) | Proof::Overdue(failure)) => (Some(*failure), 0),
             Err(error) => (Some(failure_from(&error, Stage::Checked)), 0),
         };
         let reason = match &failure {
@@ -299,6 +298,10 @@ impl House {
                 self.settle(&self.take_out(serving, Out::Tripped, reason, "breaker", false));
             }
             // Undecided: it serves on, and readiness says that it is not proven.
+            Ok(Proof::Overdue(failure)) => {
+                let reason = format!("not proven: {}: {}", failure.kind, failure.message);
+                self.settle(&Moved::told(self.about(Event::Verdict, serving, reason)));
+            }
             Err(_) => {}
         }
     }
@@ -310,6 +313,8 @@ impl House {
         told: &mut dyn FnMut(Stage, Option<Progress>),
     ) -> Result<Proof, Error> {
         let progress = |what: &str, done, all| Some(Progress { what: what.to_owned(), done, all });
+        let time = self.roster().policy.serve.proof_time;
+        let until = Instant::now() + time;
         if serving.scratch.is_some() {
             told(Stage::Checked, progress(FILLING, 0, 0));
             self.fill(serving)?;
@@ -327,14 +332,30 @@ impl House {
             subject: &mut subject,
             reference: &mut judge,
             stop,
+            until: Some(until),
         };
-        prover.prove(&profile, &mut |stream, done, all| {
+        let mut far = (0, 0);
+        let proof = prover.prove(&profile, &mut |stream, done, all| {
+            far = (done, all);
             // Once in a while: whoever looks sees it move.
             if done % 16 == 0 {
                 told(Stage::Indexed, progress(&format!("comparing: {stream}"), done, all));
             }
-        })
+        });
+        match proof {
+            Err(Error::Cancelled) => Ok(Proof::Overdue(Box::new(overdue(time, far)))),
+            proof => proof,
+        }
     }
+}
+
+/// Of a proof that was not over in time, after so many of so many requests and walks.
+fn overdue(time: Duration, (done, all): (u64, u64)) -> Failure {
+    let within = "serve.proof_time of the policy";
+    let message =
+        format!("it was not proven within {time:?}, the {within}: {done} of {all} compared, all equal");
+    let (stage, kind) = (Stage::Indexed, "proof-time".to_owned());
+    Failure { stage, kind, message, smallest: None, request: None, repeat: None, lines: None }
 }
 
 /// The bytes and grants of a strategy that is to be staged: deny by default.

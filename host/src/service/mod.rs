@@ -31,6 +31,7 @@ pub mod status;
 mod water;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -53,8 +54,8 @@ pub use pending::{Answered, Pending};
 use pool::Queue;
 use roster::Roster;
 pub use serving::Serving;
-use serving::nothing_serves;
 use shadow::{Sample, Samples};
+use start::Chosen;
 use status::{Drained, Reloaded, State, Trouble};
 use water::Water;
 
@@ -130,6 +131,11 @@ pub(crate) struct House {
     lane: Lane,
     /// Who answers the next request. Stored only while the roster is held.
     active: ArcSwapOption<Serving>,
+    /// Who will, once its scratch is filled: at the start, before anybody does.
+    filling: ArcSwapOption<Serving>,
+    chosen: Mutex<Option<Chosen>>,
+    /// Set once somebody serves, or it is known that nobody does.
+    begun: AtomicBool,
     reference: ArcSwap<Serving>,
     roster: Mutex<Roster>,
     /// Held by whoever carries out an order and writes it down: one after another.
@@ -155,7 +161,20 @@ impl Service {
 
     /// The same, with strategies that do not serve on this priority.
     pub fn open_at(config: Config, lane: Lane) -> Result<Self, Error> {
-        start::open(config, lane).map(|house| Self { house: Arc::new(Owned(house)) })
+        let service = start::open(config, lane).map(|house| Self { house: Arc::new(Owned(house)) })?;
+        service.fill()?;
+        Ok(service)
+    }
+
+    /// Makes a service that answers with `NothingServes` until [`Service::fill`] is done.
+    pub fn prepare(config: Config) -> Result<Self, Error> {
+        start::open(config, Lane::Idle).map(|house| Self { house: Arc::new(Owned(house)) })
+    }
+
+    /// Fills the scratch of the strategy that is to serve, which may take minutes on a long log, and has it
+    /// serve. Blocks.
+    pub fn fill(&self) -> Result<(), Error> {
+        self.house.serve_first()
     }
 
     /// Has a request answered by the strategy that is active now. Returns at once; fails at once with
@@ -163,7 +182,7 @@ impl Service {
     pub fn submit(&self, request: PageRequest) -> Result<Pending, Error> {
         match self.house.active.load().as_ref() {
             Some(serving) => self.house.queue.enter(request, serving),
-            None => Err(nothing_serves(&self.house.roster().nothing)),
+            None => Err(self.house.why_nothing(&self.house.roster())),
         }
     }
 
@@ -190,6 +209,9 @@ impl Service {
         let house = &self.house;
         if house.over.is_stopped() && order != Order::List {
             return Err(Error::ShuttingDown);
+        }
+        if order != Order::List {
+            house.have_begun()?;
         }
         match order {
             Order::List => Ok(Done::List(Box::new(house.state()))),
@@ -224,6 +246,17 @@ impl House {
         if self.lane == Lane::Idle {
             let _ = crate::strategy::lane::idle();
         }
+    }
+
+    /// Fails before the first strategy serves: until then nothing else is changed.
+    fn have_begun(&self) -> Result<(), Error> {
+        if self.begun.load(Acquire) {
+            return Ok(());
+        }
+        Err(moves::not_ready(
+            "the service",
+            "it fills the first strategy's scratch: order again once that serves",
+        ))
     }
 
     fn active(&self) -> Option<Arc<Serving>> {
@@ -268,14 +301,16 @@ impl House {
             });
         };
         match &active {
-            None => trouble(&nothing_serves(&roster.nothing)),
+            None => trouble(&self.why_nothing(&roster)),
             Some(active) if !moves::is_proven(active) => {
                 trouble(&moves::not_ready(&active.name, "it serves, and is not proven yet"));
             }
             Some(_) => {}
         }
-        if let Err(error) = &level {
-            trouble(error);
+        match (&level, self.water.replaced()) {
+            (Err(error), _) => trouble(error),
+            (Ok(_), Some(path)) => trouble(&Error::LogReplaced { path }),
+            (Ok(_), None) => {}
         }
         let active = active.as_ref().map(standing);
         if let Some(Some(scratch)) = active.as_ref().map(|active| &active.scratch)

@@ -28,6 +28,8 @@ pub(super) enum Proof {
     Equal(u64),
     /// One was not.
     Different(Box<Failure>),
+    /// The time was over before all were compared: nothing is known against the strategy.
+    Overdue(Box<Failure>),
 }
 
 /// A strategy, the reference, and who wants to know.
@@ -37,6 +39,8 @@ pub(super) struct Prover<'a> {
     pub(super) subject: &'a mut Worker,
     pub(super) reference: &'a mut Worker,
     pub(super) stop: &'a Stop,
+    /// When a proof is to be over: it fails with `Cancelled` after that.
+    pub(super) until: Option<Instant>,
 }
 
 impl Prover<'_> {
@@ -114,8 +118,8 @@ impl Prover<'_> {
     fn patiently<T>(&mut self, mut ask: impl FnMut(&mut Sides<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let mut attempts = 0;
         loop {
-            let mut subject = Leash { worker: self.subject, stop: self.stop, until: None };
-            let mut reference = Leash { worker: self.reference, stop: self.stop, until: None };
+            let mut subject = Leash { worker: self.subject, stop: self.stop, until: self.until };
+            let mut reference = Leash { worker: self.reference, stop: self.stop, until: self.until };
             match ask(&mut Sides { subject: &mut subject, reference: &mut reference }) {
                 Err(Error::Busy) if attempts < UNDECIDED && !self.stop.is_stopped() => {
                     attempts += 1;

@@ -36,6 +36,7 @@ type Fates = Vec<(Arc<Serving>, Fate)>;
 impl House {
     /// Puts another policy in force.
     pub(super) fn reload(&self, policy: Policy) -> Result<Reloaded, Error> {
+        self.have_begun()?;
         let policy = Arc::new(policy);
         let reference = self.reference_under(&policy)?;
         for _ in 0..ATTEMPTS {
@@ -219,13 +220,19 @@ impl House {
         self.record(&Decision { policy: policy.digest.clone(), ..Decision::new(Event::Stage, "", reason) })
     }
 
-    /// The reference that a policy names. It must be there at once: nothing is judged without.
-    pub(super) fn reference_under(&self, policy: &Policy) -> Result<Arc<Serving>, Error> {
-        let found = Registry::new(policy).find(&policy.serve.reference)?;
-        let reference = self.check(policy, found).map_err(|error| error.during("loading the reference"))?;
+    /// The reference that a policy names, its scratch filled. It must be there at once: nothing is judged without.
+    fn reference_under(&self, policy: &Policy) -> Result<Arc<Serving>, Error> {
+        let reference = self.reference_named(policy)?;
         if let Some(scratch) = &reference.scratch {
             scratch.ensure_filled()?;
         }
+        Ok(reference)
+    }
+
+    /// The reference that a policy names.
+    pub(super) fn reference_named(&self, policy: &Policy) -> Result<Arc<Serving>, Error> {
+        let found = Registry::new(policy).find(&policy.serve.reference)?;
+        let reference = self.check(policy, found).map_err(|error| error.during("loading the reference"))?;
         reference.proven.store(true, Relaxed);
         Ok(reference)
     }

@@ -1,5 +1,6 @@
 //! The log's high-water, for whoever asks without asking for a page.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ const WAIT: Duration = Duration::from_millis(400);
 pub(super) struct Water {
     log: Log,
     open: Mutex<Option<Gauge>>,
+    /// The file that was found replaced, until whatever is derived from it fits the new one.
+    replaced: Mutex<Option<PathBuf>>,
 }
 
 struct Gauge {
@@ -28,7 +31,7 @@ struct Gauge {
 
 impl Water {
     pub(super) fn new(log: &Log) -> Self {
-        Self { log: log.clone(), open: Mutex::new(None) }
+        Self { log: log.clone(), open: Mutex::new(None), replaced: Mutex::new(None) }
     }
 
     /// The largest id; 0 for an empty log. Where a file of the log was replaced it says so once, and reads
@@ -40,6 +43,7 @@ impl Water {
             {
                 if Identity::of(path)? != known {
                     *open = None;
+                    *self.replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.clone());
                     return Err(Error::LogReplaced { path: path.clone() });
                 }
             }
@@ -69,6 +73,17 @@ impl Water {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The file of the log that was replaced, where not everything is known yet to fit the new one.
+    pub(super) fn replaced(&self) -> Option<PathBuf> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything fits the file that took this one's place.
+    pub(super) fn settled(&self, path: &Path) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.take_if(|known| known == path);
     }
 
     fn gauge(&self) -> Result<Gauge, Error> {

@@ -75,7 +75,8 @@ impl Instance {
     ) -> Result<Self, (Error, Option<Box<Session>>)> {
         let limits = session.limits();
         let memory = GuestMemory::new(limits);
-        let fuel = engine.ceilings().fuel.then_some(limits.fuel);
+        let burnt = if guards::on(Guard::Fuel) { limits.fuel } else { u64::MAX };
+        let fuel = engine.ceilings().fuel.then_some(burnt);
         let host_call_bytes = usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX);
         let component_handles = usize::try_from(limits.component_handles).unwrap_or(usize::MAX);
         let state = State {
@@ -92,7 +93,8 @@ impl Instance {
         if guards::on(Guard::HostCallBytes) {
             store.set_hostcall_fuel(host_call_bytes);
         }
-        store.set_max_component_handles(component_handles);
+        let bounded = guards::on(Guard::ComponentHandles);
+        store.set_max_component_handles(if bounded { component_handles } else { usize::MAX });
         store.epoch_deadline_callback(|context| {
             let state = context.data();
             let guest_time = state.began.elapsed().saturating_sub(state.in_host);

@@ -15,7 +15,7 @@ use crate::native;
 use crate::page::{Page, PageRequest, Pager, check};
 use crate::scratch::Scratch;
 use crate::strategy::instance::{Instance, Instances};
-use crate::strategy::{Code, Compiled, Strategy};
+use crate::strategy::{Code, Compiled, Strategy, lane};
 
 /// How often a page is tried again on files that were replaced meanwhile.
 const REOPENS: usize = 2;
@@ -65,6 +65,11 @@ impl Worker {
     /// The strategy that it works for.
     pub fn strategy(&self) -> &Strategy {
         &self.strategy
+    }
+
+    /// The strategy's scratch, if it has one.
+    pub fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_deref()
     }
 
     /// What the last request did.
@@ -262,8 +267,10 @@ impl Worker {
         if request.page_size == 0 || too_large {
             return Err(Error::bad_request(format!("page_size must be from 1 to {}", limits.page_size)));
         }
+        // First of all: the request's time starts with it.
+        let _idle = lane::turn();
         let strategy = Arc::clone(&self.strategy);
-        let _turn = strategy.share.take()?;
+        let _place = strategy.share.take()?;
         let owner = self.budget.enter();
         let outcome = if wanted() { self.answer(request) } else { Err(Error::Cancelled) };
         // Whatever a strategy made of the interrupt is not its fault.

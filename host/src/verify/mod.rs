@@ -15,11 +15,13 @@ pub mod sides;
 mod tests;
 pub mod verdict;
 pub mod walk;
+pub mod whole;
 
 pub use live::live;
 pub use report::render;
 pub use verdict::{Finding, Names, Report, Side, StreamReport};
-pub use walk::{Walk, WalkStream, walks};
+pub use walk::{Walk, WalkStream, walks, whole_walks};
+pub use whole::{InOrder, whole};
 
 use crate::contract::streams::Stream;
 use crate::error::Error;

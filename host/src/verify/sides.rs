@@ -94,7 +94,8 @@ impl Sides<'_> {
         })
     }
 
-    fn ask_subject(&mut self, request: &PageRequest) -> Result<Result<Page, Error>, Error> {
+    /// Asks the subject alone: its page, or the failure that it is to blame for.
+    pub fn ask_subject(&mut self, request: &PageRequest) -> Result<Result<Page, Error>, Error> {
         match ask(self.subject, request) {
             Err(error) if !error.blames_strategy() => Err(error),
             answer => Ok(answer),

@@ -37,9 +37,9 @@ pub struct WalkStream {
 /// The walks of a log: `walks` by page and by cursor over several filters, and for a log of up to
 /// 50,000 events `actors` and `actions`, the whole list of every actor and of every action.
 ///
-/// On a larger log, `walks` covers its newest events only, about 50,000 of them.
+/// On a larger log, `walks` covers its newest events only, about 50,000 of them: see [`whole_walks`].
 pub fn walks(profile: &Profile) -> Vec<WalkStream> {
-    let mut streams = vec![WalkStream { name: "walks", walks: whole_walks(profile) }];
+    let mut streams = vec![WalkStream { name: "walks", walks: both_ways(profile) }];
     if profile.rows <= WALKED_ROWS {
         let actors = profile.actors.iter().map(|actor| list(Some(*actor), None));
         let actions = profile.actions.iter().map(|action| list(None, Some(action)));
@@ -49,7 +49,24 @@ pub fn walks(profile: &Profile) -> Vec<WalkStream> {
     streams
 }
 
-fn whole_walks(profile: &Profile) -> Vec<Walk> {
+/// The walks by cursor over all of a log that is too large to be walked by OFFSET: of every event, and of
+/// those of an action, of an actor, and of both. None for a log of up to 50,000 events, which [`walks`] covers.
+pub fn whole_walks(profile: &Profile) -> Vec<Walk> {
+    if profile.rows <= WALKED_ROWS {
+        return Vec::new();
+    }
+    let actor = profile.actors.get(profile.actors.len() / 2).copied();
+    let action = profile.actions.first().cloned();
+    let walks = [(None, None, 499), (None, action.clone(), 101), (actor, None, 7), (actor, action, 1)];
+    let of = |(actor_id, action, page_size)| Walk {
+        filter: Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id, action },
+        page_size,
+        by_cursor: true,
+    };
+    walks.into_iter().map(of).collect()
+}
+
+fn both_ways(profile: &Profile) -> Vec<Walk> {
     let walked = walked_window(profile);
     let actor = profile.actors.get(profile.actors.len() / 2).copied();
     let action = profile.actions.first().cloned();

@@ -1,16 +1,18 @@
 //! What is new is fed, and the strategy takes it in.
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use rusqlite::Connection;
 
 use super::{Effort, Keeper};
 use crate::error::{Bound, Error};
+use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
-use crate::scratch::disk;
 use crate::scratch::fit::Coverage;
+use crate::scratch::{Refreshed, disk};
 use crate::strategy::Code;
 use crate::strategy::instance::Instance;
 
@@ -21,6 +23,10 @@ const MOST_SLICES: u32 = 100_000;
 /// Slices in which a refresh may come no further: a first fill builds its tables in a dozen before it covers
 /// anything.
 const STALLED_SLICES: u32 = 256;
+
+/// What a page takes up in the write-ahead log, and what the log begins with.
+const WAL_FRAME: u64 = 4096 + 24;
+const WAL_HEADER: u64 = 32;
 
 /// What a slice says: how far the tables are, and whether that is all; and the session, unless a
 /// fault of the engine lost it.
@@ -48,8 +54,15 @@ impl Keeper {
             return Ok((session, coverage.n));
         }
         self.make_room()?;
+        let (before, began) = (coverage.n, Instant::now());
         self.feed(session.connection(), feeder, &mut coverage, through)?;
-        self.take_in(session, feeder, &coverage, through).map(|session| (session, coverage.n))
+        let events = coverage.n.saturating_sub(before);
+        let mut refreshed =
+            Refreshed { filled: filling, events, feed: began.elapsed(), ..Refreshed::default() };
+        let session = self.take_in(session, feeder, &coverage, through, &mut refreshed)?;
+        refreshed.took = began.elapsed();
+        *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = Some(refreshed);
+        Ok((session, coverage.n))
     }
 
     /// Sees to it that what is there keeps to both bounds. A small refresh ends before it is measured itself.
@@ -93,11 +106,13 @@ impl Keeper {
         feeder: &Feeder,
         coverage: &Coverage,
         through: i64,
+        refreshed: &mut Refreshed,
     ) -> Result<Box<Session>, Error> {
         let refused = |why: String| Error::ScratchRefused { why };
         let (mut before, mut stalled) = (i64::MIN, 0);
         for _ in 0..MOST_SLICES {
             crate::interrupt::check()?;
+            let began = Instant::now();
             session.begin_refresh(through)?;
             let (outcome, mut returned) = self.slice(session, through);
             if let Some(session) = &mut returned {
@@ -106,7 +121,8 @@ impl Keeper {
             let (covered, done) = outcome?;
             session = returned
                 .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
-            if covered < before || covered > through || (done && covered != through) {
+            let strays = covered < before || covered > through || (done && covered != through);
+            if strays && guards::on(Guard::ScratchProgress) {
                 return Err(refused(format!(
                     "it says that it covers {covered} of {through}, after {before}"
                 )));
@@ -125,6 +141,11 @@ impl Keeper {
                 coverage.store(session.connection(), &self.log, feeder)?;
             }
             session.commit_refresh()?;
+            refreshed.slices += 1;
+            refreshed.transactions += began.elapsed();
+            if !refreshed.filled {
+                checkpoint(session.connection(), refreshed)?;
+            }
             self.make_room()?;
             if done {
                 return Ok(session);
@@ -158,4 +179,15 @@ impl Keeper {
             },
         }
     }
+}
+
+/// Moves what a refresh wrote into the database. SQLite would do it within the commit, where it could not be
+/// told from the transaction. It waits for nobody: what a reader still needs stays where it is.
+fn checkpoint(scratch: &Connection, refreshed: &mut Refreshed) -> Result<(), Error> {
+    let began = Instant::now();
+    let frames: i64 = scratch.query_row("PRAGMA scratch.wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+    refreshed.checkpoint += began.elapsed();
+    let bytes = u64::try_from(frames).map_or(0, |frames| WAL_HEADER + frames * WAL_FRAME);
+    refreshed.wal_bytes = refreshed.wal_bytes.max(bytes);
+    Ok(())
 }

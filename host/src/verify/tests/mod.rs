@@ -6,6 +6,7 @@ mod live;
 mod naming;
 mod runs;
 mod text;
+mod whole;
 
 use super::fakes::{Events, Fake, Twist, everything, log_of, scrambled};
 use super::*;
