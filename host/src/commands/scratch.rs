@@ -173,20 +173,17 @@ fn line(kept: &Kept) -> Line<'_> {
 
 fn table(kept: &[Kept]) -> Block {
     let rows = kept.iter().map(|kept| {
-        let [whose, digest, log, covered] = match &kept.about {
-            Ok(about) => [
-                about.strategies.join(", ").into(),
-                about.digest.chars().take(12).collect::<String>().into(),
-                about.log.as_str().into(),
-                grouped(about.covered).into(),
-            ],
-            Err(why) => [Cell::warn(why.as_str()), "".into(), "".into(), "".into()],
+        let [whose, log, covered] = match &kept.about {
+            Ok(about) => {
+                [about.strategies.join(", ").into(), about.log.as_str().into(), grouped(about.covered).into()]
+            }
+            Err(why) => [Cell::warn(why.as_str()), "".into(), "".into()],
         };
         let in_use = if kept.in_use { Cell::good("yes") } else { "no".into() };
-        let (bytes, when) = (grouped(kept.bytes).into(), when(kept.last_used).into());
-        vec![whose, digest, log, covered, bytes, when, in_use, kept.name().into()]
+        let (bytes, when) = (grouped(kept.bytes).into(), to_the_minute(kept.last_used).into());
+        vec![whose, log, covered, bytes, when, in_use, kept.name().into()]
     });
-    let headings = ["strategy", "digest", "log", "#covered", "#bytes", "last used", "in use", "folder"];
+    let headings = ["strategy", "log", "#covered", "#bytes", "last used (UTC)", "in use", "folder"];
     Block::table(&headings, rows.collect())
 }
 
@@ -198,6 +195,13 @@ fn bytes(kept: &[Kept]) -> u64 {
     kept.iter().map(|kept| kept.bytes).sum()
 }
 
+/// For people, in UTC.
+fn to_the_minute(time: SystemTime) -> String {
+    let minute = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M").to_string();
+    jiff::Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), minute)
+}
+
+/// As JSON has it.
 fn when(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| format!("{time:.0}"))
 }

@@ -2,7 +2,7 @@
 //! scratch was not used for longest.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -51,7 +51,12 @@ impl About {
     /// Reads what a folder says. The reason, where it cannot be read.
     pub(super) fn read(folder: &Path) -> Result<Self, String> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let said = |error: std::io::Error| format!("{ABOUT} cannot be read: {error}");
+        let said = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound => {
+                "it says nothing of itself: its strategy has not been asked lately".to_owned()
+            }
+            _ => format!("{ABOUT} cannot be read: {error}"),
+        };
         let file = File::options().read(true).custom_flags(flags).open(folder.join(ABOUT)).map_err(said)?;
         let mut bytes = Vec::new();
         file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(said)?;
