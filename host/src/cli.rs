@@ -1,6 +1,7 @@
 //! The command line: what may be said, and what it means when it is not said.
 
 mod bench;
+mod scratch;
 mod serve;
 mod strategy;
 
@@ -14,6 +15,7 @@ use crate::decisions::Head;
 use crate::strategy::Instances;
 
 pub use bench::{BenchArgs, ReportArgs};
+pub use scratch::ScratchVerb;
 pub use serve::ServeArgs;
 pub use strategy::{StrategyArgs, StrategyVerb};
 
@@ -92,6 +94,9 @@ pub enum Verb {
     Decisions(DecisionsArgs),
     /// Tell a running service which strategy to stage, shadow, promote, roll back or let go.
     Strategy(StrategyArgs),
+    /// Show what strategies keep in the cache folder, or let go of it.
+    #[command(subcommand)]
+    Scratch(ScratchVerb),
     /// Make the contract's data set.
     Seed(SeedArgs),
     /// Trip every limit on this machine: play hostile strategies and show what stopped each.

@@ -1,6 +1,7 @@
 //! The errors that host code branches on: one list of codes for the command line, HTTP and logs.
 
 mod blame;
+mod bound;
 pub mod codes;
 mod lie;
 mod observed;
@@ -8,6 +9,7 @@ mod remedy;
 
 use std::path::{Path, PathBuf};
 
+pub use bound::Bound;
 pub use lie::Lie;
 pub use observed::{LIMIT, observed_denial, over_ceiling};
 
@@ -219,11 +221,11 @@ pub enum Error {
         /// What it said.
         why: String,
     },
-    /// Scratch has reached its quota.
-    #[error("scratch has reached its quota of {quota} bytes")]
+    /// Scratch has reached its quota, or the total of all strategies.
+    #[error("scratch has reached {bound}")]
     ScratchFull {
-        /// The quota in bytes.
-        quota: u64,
+        /// Which of both.
+        bound: Bound,
     },
     /// No strategy of that name.
     #[error("there is no strategy named {name}")]

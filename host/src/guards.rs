@@ -128,6 +128,8 @@ guards! {
     ScratchPages "scratch-pages",
     /// A refresh covers no more than it was fed, and never less than before.
     ScratchProgress "scratch-progress",
+    /// The scratch of all strategies together keeps to a total.
+    ScratchTotal "scratch-total",
     /// A strategy's query is a SELECT, or it does not run.
     SelectOnly "select-only",
     /// A statement's text is bounded before SQLite sees it.

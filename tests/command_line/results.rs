@@ -68,7 +68,7 @@ fn the_help_is_what_it_was_agreed_to_be() {
 #[test]
 fn every_verb_explains_itself() {
     let place = Place::new();
-    for verb in ["demo", "page", "inspect", "verify", "bench", "diff", "decisions", "seed"] {
+    for verb in ["demo", "page", "inspect", "verify", "bench", "diff", "decisions", "scratch", "seed"] {
         let help = place.keyhole().args([verb, "--help"]).output().unwrap();
         assert_eq!(code(&help), 0);
         assert!(stdout(&help).contains(&format!("Usage: keyhole {verb}")), "{verb}");

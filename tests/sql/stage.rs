@@ -88,7 +88,7 @@ impl Stage {
 
     /// A session for refreshes, with a feed that holds the log's first events.
     pub(super) fn refresh(&self) -> Session {
-        let session = Session::for_refresh(self.scratch(), &self.grants, || false).unwrap();
+        let session = Session::for_refresh(self.scratch(), &self.grants, || None).unwrap();
         session
             .connection()
             .execute_batch(

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod progress;
 pub mod recorded;
 pub mod report;
+pub mod scratch;
 pub mod seed;
 pub mod selftest;
 pub mod serve;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli) -> Result<u8, Error> {
         Verb::Report(args) => report::run(&common, &args),
         Verb::Policy(verb) => policy::run(&common, verb),
         Verb::Seed(args) => seed::run(&common, &args),
+        Verb::Scratch(verb) => scratch::run(&common, verb),
         Verb::Strategy(args) => strategy::run(&common, args),
         Verb::Selftest(args) => selftest::run(&common, &args),
         Verb::PlayAttacks => selftest::play(&common),
@@ -105,7 +107,7 @@ impl Setup {
 
     fn under(common: Common, counting_fuel: bool, recorded: Recorded) -> Result<Self, Error> {
         let state = state_folder(&common)?;
-        let cache = folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")?;
+        let cache = cache_folder(&common)?;
         // This very file, even where another one was put in its place meanwhile.
         let program = || "/proc/self/exe".into();
         let loader = Loader::new(program()).with_cache(&cache, &state).unwrap_or_else(|error| {
@@ -188,6 +190,11 @@ impl Setup {
 /// Where the cursor key and the decision log lie.
 fn state_folder(common: &Common) -> Result<PathBuf, Error> {
     folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")
+}
+
+/// Where scratch and compiled code lie.
+fn cache_folder(common: &Common) -> Result<PathBuf, Error> {
+    folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")
 }
 
 fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str) -> Result<PathBuf, Error> {

@@ -102,8 +102,8 @@ pub const CODES: &[Code] = &[
     code(
         "scratch-full",
         1,
-        "Scratch has reached its quota.",
-        "Raise `scratch.quota`, or the stanza's `quota`.",
+        "Scratch has reached its quota, or all scratch together the total; the error names which.",
+        "Raise `scratch.quota` or the stanza's `quota`; or `scratch.total`.",
     ),
     code("differs", 1, "Two strategies answered one request differently.", "Do not let the new one serve."),
     code(
@@ -251,7 +251,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::error::{Error, Fault};
+    use crate::error::{Bound, Error, Fault};
 
     /// The words of `code()` and of the faults, as they stand in the source.
     fn in_the_source() -> BTreeSet<String> {
@@ -275,7 +275,7 @@ mod tests {
         let errors = [
             Error::Denied { rule: "read", object: what() },
             Error::Differs { what: what() },
-            Error::ScratchFull { quota: 1 },
+            Error::ScratchFull { bound: Bound::Quota(1) },
             Error::Unproven {
                 path: "x".into(),
                 faults: vec![Fault { code: "signature-missing", what: what() }],

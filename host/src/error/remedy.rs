@@ -1,6 +1,6 @@
 //! What to do about an error, where that is known.
 
-use super::Error;
+use super::{Bound, Error};
 
 impl Error {
     /// The lines of a policy that would grant what was refused, where that is known.
@@ -46,6 +46,9 @@ impl Error {
             Self::BadCursor { .. } => "start the walk again with a page number",
             Self::NoSuchStrategy { .. } => {
                 "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
+            }
+            Self::ScratchFull { bound: Bound::Total { .. } } => {
+                "raise scratch.total, or end what keeps the others in use: `keyhole scratch list` shows them"
             }
             Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
             Self::Budget { .. } => "run the request with page --ledger to see what used it up",

@@ -4,11 +4,11 @@ mod claims;
 mod snapshot;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::error::Error;
+use crate::error::{Bound, Error};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::log::budget::{Budget, Canceller};
@@ -44,7 +44,8 @@ pub struct Session {
     pub(super) budget: Arc<Budget>,
     pub(super) limits: Limits,
     pub(super) author: Author,
-    pub(super) quota: u64,
+    /// The bound on scratch: the quota, or whichever struck.
+    bound: Arc<Mutex<Bound>>,
     pub(super) claims: Vec<i64>,
     /// What the running call has done so far.
     pub ledger: Ledger,
@@ -97,22 +98,29 @@ impl Session {
     }
 
     /// Opens a session for refreshes of the scratch database at `path`, which may grow to the quota
-    /// granted; `outgrown` says whether it, and what belongs to it, has become larger. It is asked often, by the
+    /// granted; `outgrown` says which bound it, and what belongs to it, has outgrown. It is asked often, by the
     /// thread that runs the statements.
     pub fn for_refresh(
         path: PathBuf,
         grants: &Grants,
-        outgrown: impl Fn() -> bool + Send + Sync + 'static,
+        outgrown: impl Fn() -> Option<Bound> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let quota = grants.scratch_quota;
+        let bound = Arc::new(Mutex::new(Bound::Quota(grants.scratch_quota)));
         let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
-        budget.watch_disk(outgrown);
+        let struck = Arc::clone(&bound);
+        budget.watch_disk(move || {
+            let outgrown = outgrown();
+            if let Some(bound) = outgrown {
+                *struck.lock().unwrap_or_else(PoisonError::into_inner) = bound;
+            }
+            outgrown.is_some()
+        });
         let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
         let identity = Identity::of(&path)?;
         let limits = grants.limits.for_refresh();
         let mut session =
             Self::new(connection, gate, budget, limits, Author::Refresh, None, Some((path, identity)));
-        session.quota = quota;
+        session.bound = bound;
         Ok(session)
     }
 
@@ -131,7 +139,7 @@ impl Session {
             budget,
             limits,
             author,
-            quota: 0,
+            bound: Arc::new(Mutex::new(Bound::Quota(0))),
             claims: Vec::new(),
             ledger: Ledger::default(),
             refused: None,
@@ -233,15 +241,22 @@ impl Session {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::OperationInterrupted) => {
                 match self.budget.error(&self.limits).unwrap_or(Error::Interrupted) {
-                    Error::Budget { limit: "scratch_quota", .. } => Error::ScratchFull { quota: self.quota },
+                    Error::Budget { limit: "scratch_quota", .. } => {
+                        Error::ScratchFull { bound: self.bound() }
+                    }
                     other => other,
                 }
             }
             Some(rusqlite::ErrorCode::DiskFull) if self.files.is_none() => {
-                Error::ScratchFull { quota: self.quota }
+                Error::ScratchFull { bound: self.bound() }
             }
             _ => connection::classify(error, path),
         }
+    }
+
+    /// The bound that struck; the quota, where SQLite itself kept to it.
+    fn bound(&self) -> Bound {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of the log's events; None for a session that has no log.

@@ -309,7 +309,7 @@ fn creating_a_table_changes_no_rows() {
     let mut session = Session::for_refresh(
         path,
         &Grants { columns: KEY_COLUMNS.to_vec(), scratch_quota: 1 << 20, ..Grants::local() },
-        || false,
+        || None,
     )
     .unwrap();
     session.begin_refresh(1).unwrap();

@@ -58,6 +58,8 @@ pub struct Grants {
     pub limits: Limits,
     /// Most bytes of scratch: database, log and temporary files together.
     pub scratch_quota: u64,
+    /// Most bytes of the scratch of all strategies together, in one cache folder.
+    pub scratch_total: u64,
     /// Events that may be uncovered before scratch is refreshed.
     pub refresh_after: u64,
 }
@@ -73,6 +75,7 @@ impl Grants {
         let grants = Self {
             limits: limits.clone(),
             scratch_quota: scratch.quota,
+            scratch_total: scratch.total,
             refresh_after: scratch.refresh_after,
             ..Self::local()
         };
@@ -100,6 +103,7 @@ impl Grants {
             notes: true,
             limits: Limits::default(),
             scratch_quota: 1 << 30,
+            scratch_total: 4 << 30,
             refresh_after: REFRESH_AFTER,
         }
     }

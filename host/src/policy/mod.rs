@@ -173,6 +173,7 @@ impl Policy {
         Grants {
             limits: self.limits.clone(),
             scratch_quota: self.scratch.quota,
+            scratch_total: self.scratch.total,
             refresh_after: self.scratch.refresh_after,
             ..Grants::local()
         }

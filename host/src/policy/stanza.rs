@@ -58,6 +58,7 @@ impl Stanza {
         let mut grants = base.unwrap_or_else(|| Grants {
             limits: policy.limits.clone(),
             scratch_quota: policy.scratch.quota,
+            scratch_total: policy.scratch.total,
             refresh_after: policy.scratch.refresh_after,
             ..Grants::none()
         });

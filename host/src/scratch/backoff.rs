@@ -82,6 +82,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Bound;
 
     const SUBJECT: Subject = Subject { log: Some(Identity { device: 1, inode: 1 }), scratch: None };
 
@@ -130,7 +131,7 @@ mod tests {
     fn an_attempt_that_took_long_is_followed_by_as_long_a_pause() {
         let (backoff, began) = (Backoff::default(), Instant::now());
         let now = began + Duration::from_secs(20);
-        let outcome = backoff.record(Err(Error::ScratchFull { quota: 1 }), SUBJECT, began, now);
+        let outcome = backoff.record(Err(Error::ScratchFull { bound: Bound::Quota(1) }), SUBJECT, began, now);
         assert!(matches!(outcome, Err(Error::Repeated { retry_after, .. }) if retry_after.as_secs() == 20));
     }
 }

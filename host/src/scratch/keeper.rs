@@ -3,7 +3,6 @@
 mod intake;
 
 use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +15,10 @@ use crate::log::session::Session;
 use crate::log::{Identity, Log};
 use crate::scratch::backoff::{Backoff, Subject};
 use crate::scratch::fit::{self, Coverage};
+use crate::scratch::hold;
 use crate::scratch::meter::Meter;
+use crate::scratch::room::Room;
+use crate::scratch::tenancy::Tenancy;
 use crate::scratch::writeback::Writeback;
 use crate::scratch::{Progress, Refreshed, disk};
 use crate::strategy::Strategy;
@@ -36,6 +38,10 @@ pub(super) struct Keeper {
     pub(super) log: Log,
     pub(super) folder: PathBuf,
     pub(super) path: PathBuf,
+    /// What it may have beside the others.
+    pub(super) room: Arc<Room>,
+    /// Its use by this process.
+    pub(super) tenancy: Tenancy,
     /// When it was last looked at for damage and had none.
     pub(super) sound: Mutex<Option<Instant>>,
     /// Why it was dropped, the first times.
@@ -72,6 +78,7 @@ impl Keeper {
         let began = Instant::now();
         self.failures.check(self.subject(), began)?;
         let outcome = work(self);
+        self.tenancy.tell();
         self.failures.record(outcome, self.subject(), began, Instant::now())
     }
 
@@ -94,7 +101,8 @@ impl Keeper {
             session
                 .connection()
                 .execute_batch("PRAGMA scratch.synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")?;
-            return self.feed_and_refresh(session, &feeder, effort).map(drop).or_else(|error| match error {
+            let outcome = self.feed_and_refresh(session, &feeder, effort);
+            return outcome.map(|(_, covered)| self.tenancy.covers(covered)).or_else(|error| match error {
                 // Whatever made the tables unfit to go on from, filling them anew mends it.
                 Error::GaveUp { .. }
                 | Error::ScratchRefused { .. }
@@ -112,11 +120,7 @@ impl Keeper {
 
     /// One refresher a scratch, across processes. The kernel releases the lock with the process.
     fn lock(&self) -> Result<File, Error> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .map_err(|source| Error::io(&self.folder, source))?;
+        self.tenancy.begin()?;
         let path = self.folder.join("lock");
         let file = File::options()
             .create(true)
@@ -124,21 +128,14 @@ impl Keeper {
             .write(true)
             .open(&path)
             .map_err(|source| Error::io(&path, source))?;
-        loop {
-            match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
-                    crate::interrupt::check()?;
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-                Err(error) => return Err(Error::io(&path, error.into())),
-            }
-        }
+        hold::wait(&file, &path, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        self.tenancy.tell();
+        Ok(file)
     }
 
     fn session(&self, path: &Path) -> Result<Box<Session>, Error> {
         let grants = &self.strategy.grants;
-        let meter = Meter::start(path, grants.scratch_quota);
+        let meter = Meter::start(path, grants.scratch_quota, Arc::clone(&self.room));
         let mut session = Session::for_refresh(path.to_owned(), grants, move || meter.outgrown())?;
         session.keep_notes(grants.notes);
         let connection = session.connection();
@@ -190,6 +187,7 @@ impl Keeper {
         self.drop_because(why)?;
         let began = Instant::now();
         let outcome = self.fill(&feeder);
+        self.tenancy.tell();
         self.failures.record(outcome, self.subject(), began, Instant::now()).map(|()| true)
     }
 
@@ -210,6 +208,7 @@ impl Keeper {
     }
 
     fn drop_files(&self) -> Result<(), Error> {
+        self.tenancy.covers(0);
         for name in ["scratch.db", "scratch.db-wal", "scratch.db-shm", "scratch.db-journal"] {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
@@ -238,7 +237,7 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
             fit::create(session.connection())?;
-            let session = {
+            let (session, covered) = {
                 let _writeback = Writeback::start(&draft)?;
                 self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?
             };
@@ -249,7 +248,9 @@ impl Keeper {
             File::open(&draft)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(&draft, &self.path))
-                .map_err(|source| Error::io(&draft, source))
+                .map_err(|source| Error::io(&draft, source))?;
+            self.tenancy.covers(covered);
+            Ok(())
         })();
         remove();
         let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,15 +1,17 @@
-//! Whether a running refresh has outgrown its quota, looked at as often as it writes.
+//! Whether a running refresh has outgrown its quota or the total, looked at as often as it writes.
 
 use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use crate::error::Bound;
 use crate::guards::{self, Guard};
 use crate::scratch::disk;
+use crate::scratch::room::Room;
 
 /// Bytes that a refresh may write between two measurements, where its quota does not ask for fewer. A
 /// measurement takes about as long as writing 100 KiB.
@@ -25,6 +27,7 @@ const UNCOUNTED: Duration = Duration::from_millis(5);
 pub(super) struct Meter {
     database: PathBuf,
     quota: u64,
+    room: Arc<Room>,
     thread: ThreadId,
     /// What the database had when the refresh began, and what the thread had written by then.
     before: u64,
@@ -36,25 +39,26 @@ pub(super) struct Meter {
 struct Last {
     written: u64,
     at: Instant,
-    outgrown: bool,
+    outgrown: Option<Bound>,
 }
 
 impl Meter {
     /// Starts with what is there. The thread that calls this is the one that will write.
-    pub(super) fn start(database: &Path, quota: u64) -> Self {
+    pub(super) fn start(database: &Path, quota: u64, room: Arc<Room>) -> Self {
         let written = written();
         Self {
             database: database.to_owned(),
             quota,
+            room,
             thread: thread::current().id(),
             before: disk::named(database),
             written_before: written,
-            last: Mutex::new(Last { written: written.unwrap_or(0), at: Instant::now(), outgrown: false }),
+            last: Mutex::new(Last { written: written.unwrap_or(0), at: Instant::now(), outgrown: None }),
         }
     }
 
-    /// Whether there is more than the quota. Cheap while little was written since the last measurement.
-    pub(super) fn outgrown(&self) -> bool {
+    /// The bound that there is more than, if there is. Cheap while little was written since the last measurement.
+    pub(super) fn outgrown(&self) -> Option<Bound> {
         let written = self.written();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let due = match written {
@@ -63,8 +67,11 @@ impl Meter {
             }
             None => last.at.elapsed() >= UNCOUNTED,
         };
-        if due || last.outgrown {
-            let outgrown = self.used(written) > self.quota && guards::on(Guard::ScratchMeter);
+        if due || last.outgrown.is_some() {
+            let used = self.used(written);
+            let outgrown =
+                if used > self.quota { Some(Bound::Quota(self.quota)) } else { self.room.make(used) };
+            let outgrown = outgrown.filter(|_| guards::on(Guard::ScratchMeter));
             *last = Last { written: written.unwrap_or(0), at: Instant::now(), outgrown };
         }
         last.outgrown
@@ -120,7 +127,8 @@ mod tests {
     fn files_without_a_name_count_and_only_the_threads_own() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("scratch.db");
-        let meter = Meter::start(&database, QUOTA);
+        let room = Arc::new(Room::of(&folder.path().join("own"), u64::MAX));
+        let meter = Meter::start(&database, QUOTA, room);
         let other = std::thread::scope(|scope| {
             let write = || {
                 let file = nameless(folder.path());
@@ -131,10 +139,10 @@ mod tests {
         });
         let own = nameless(folder.path());
         own.write_all_at(&vec![1; 100_000], 0).unwrap();
-        assert!(!meter.outgrown(), "another thread's file is not this one's");
+        assert_eq!(meter.outgrown(), None, "another thread's file is not this one's");
         own.write_all_at(&vec![1; 2 << 20], 0).unwrap();
-        assert!(meter.outgrown());
+        assert_eq!(meter.outgrown(), Some(Bound::Quota(QUOTA)));
         drop((own, other));
-        assert!(!meter.outgrown(), "what is gone no longer counts");
+        assert_eq!(meter.outgrown(), None, "what is gone no longer counts");
     }
 }

@@ -2,14 +2,20 @@
 //!
 //! One scratch belongs to one strategy, by digest, and one log. It is fed by the host in short ranges
 //! and refreshed on a connection that does not have the log, so it never stands in the way of the
-//! log's writer, nor, being in WAL mode, of a reader. It may be deleted at any time.
+//! log's writer, nor, being in WAL mode, of a reader. It may be deleted at any time. All that lie in one
+//! cache folder keep to a total together, across processes.
 
+mod about;
 mod backoff;
 pub mod disk;
 pub mod fit;
+mod hold;
 mod keeper;
+pub mod kept;
 mod meter;
 mod refreshed;
+mod room;
+mod tenancy;
 mod writeback;
 
 use std::path::Path;
@@ -21,8 +27,11 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::strategy::Strategy;
 use crate::usage::Usage;
+use about::About;
 use backoff::Backoff;
 use keeper::{Effort, Keeper};
+use room::Room;
+use tenancy::Tenancy;
 
 pub use refreshed::Refreshed;
 
@@ -44,16 +53,19 @@ impl Scratch {
         cache: &Path,
         progress: Option<Progress>,
     ) -> Arc<Self> {
-        let short = |digest: &str| digest.chars().take(16).collect::<String>();
+        let short = |digest: &str| digest.chars().take(kept::DIGITS).collect::<String>();
         // Fewer columns, another scratch: what was fed before they were taken away would still be read.
         let holder =
             crate::sha256(format!("{} {}", strategy.digest, strategy.grants.columns.join(" ")).as_bytes());
-        let folder = cache.join("scratch").join(format!("{}-{}", short(&holder), short(&log.place_digest())));
+        let folder = kept::root(cache).join(format!("{}-{}", short(&holder), short(&log.place_digest())));
+        let about = About::new(&strategy.name, &strategy.digest, &log.database);
         let keeper = Keeper {
             engine: engine.clone(),
             strategy: Arc::clone(strategy),
             log: log.clone(),
             path: folder.join("scratch.db"),
+            room: Arc::new(Room::of(&folder, strategy.grants.scratch_total)),
+            tenancy: Tenancy::new(folder.clone(), about),
             folder,
             sound: Mutex::new(None),
             drops: Mutex::new(Vec::new()),

@@ -55,7 +55,7 @@ impl World {
         let grants = Grants { columns: KEY_COLUMNS.to_vec(), limits, ..Grants::local() };
         let scratch = fill_scratch(&log, &folder, &grants);
         let pages = Session::for_pages(&log, Some(scratch.clone()), &grants).unwrap();
-        let refresh = Session::for_refresh(scratch, &grants, || false).unwrap();
+        let refresh = Session::for_refresh(scratch, &grants, || None).unwrap();
         feed(refresh.connection());
         let hosts_own = hosts_own(refresh.connection());
         let mut world = Self {

@@ -31,6 +31,7 @@ pub(super) const ATTACKS: &[(&str, Attack)] = &[
     ("payloads-are-link", payloads_are_link),
     ("payloads-become-link", payloads_become_link),
     ("payloads-without-end", payloads_without_end),
+    ("scratch-beside-another", scratch_beside_another),
     ("scratch-of-replaced-log", scratch_of_replaced_log),
     ("unsigned-bytes", unsigned_bytes),
 ];
@@ -103,6 +104,20 @@ fn payload_without_end(folder: &Path) -> String {
 fn payloads_without_end(folder: &Path) -> String {
     let limits = Limits { payload_bytes: 1000, ..Limits::default() };
     told(worker(&Log::open(folder).unwrap(), limits).page(&request(10)).map(said))
+}
+
+/// A strategy's tables are filled where another's, which is in use, take up all that there may be.
+fn scratch_beside_another(folder: &Path) -> String {
+    let engine = Engine::new(&Ceilings::default()).unwrap();
+    let filled = |log: &Path, scratch_total: u64| {
+        let grants = Grants { scratch_total, ..Grants::local() };
+        let strategy = Strategy::native_keyset("native-keyset", b"", grants);
+        let log = Log::open(log).unwrap();
+        let scratch = Scratch::new(&engine, &strategy, &log, &folder.join("cache"), None);
+        scratch.ensure_filled().map(|()| scratch)
+    };
+    let first = filled(folder, u64::MAX).unwrap();
+    told(filled(&another_log(folder), first.bytes()).map(|_| "filled".to_owned()))
 }
 
 /// Another log is put in the place of the one that a strategy's tables were made for.

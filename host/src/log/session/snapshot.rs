@@ -139,7 +139,7 @@ impl Session {
             return Ok(());
         }
         Err(match (self.author, &self.refused) {
-            (Author::Refresh, Some(Error::ScratchFull { quota })) => Error::ScratchFull { quota: *quota },
+            (Author::Refresh, Some(Error::ScratchFull { bound })) => Error::ScratchFull { bound: *bound },
             (Author::Refresh, _) => {
                 Error::ScratchRefused { why: "it went on after its transaction was lost".to_owned() }
             }

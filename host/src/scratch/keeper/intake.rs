@@ -6,7 +6,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::{Effort, Keeper};
-use crate::error::Error;
+use crate::error::{Bound, Error};
 use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
@@ -33,13 +33,13 @@ const WAL_HEADER: u64 = 32;
 type Slice = (Result<(i64, bool), Error>, Option<Box<Session>>);
 
 impl Keeper {
-    /// Feeds what is new and has the strategy take it in. Gives the session back.
+    /// Feeds what is new and has the strategy take it in. Gives the session back, and how many events are covered.
     pub(super) fn feed_and_refresh(
         &self,
         session: Box<Session>,
         feeder: &Feeder,
         effort: Effort,
-    ) -> Result<Box<Session>, Error> {
+    ) -> Result<(Box<Session>, u64), Error> {
         let stored = Coverage::load(session.connection())?;
         let filling = stored.is_none();
         let mut coverage = stored.unwrap_or_default();
@@ -51,8 +51,9 @@ impl Keeper {
         let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
         let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
         if !filling && (uncovered == 0 || !due) {
-            return Ok(session);
+            return Ok((session, coverage.n));
         }
+        self.make_room()?;
         let (before, began) = (coverage.n, Instant::now());
         self.feed(session.connection(), feeder, &mut coverage, through)?;
         let events = coverage.n.saturating_sub(before);
@@ -61,7 +62,14 @@ impl Keeper {
         let session = self.take_in(session, feeder, &coverage, through, &mut refreshed)?;
         refreshed.took = began.elapsed();
         *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = Some(refreshed);
-        Ok(session)
+        Ok((session, coverage.n))
+    }
+
+    /// Sees to it that what is there keeps to both bounds. A small refresh ends before it is measured itself.
+    fn make_room(&self) -> Result<(), Error> {
+        let (used, quota) = (disk::named(&self.path), self.strategy.grants.scratch_quota);
+        let outgrown = if used > quota { Some(Bound::Quota(quota)) } else { self.room.make(used) };
+        outgrown.map_or(Ok(()), |bound| Err(Error::ScratchFull { bound }))
     }
 
     fn feed(
@@ -100,7 +108,6 @@ impl Keeper {
         through: i64,
         refreshed: &mut Refreshed,
     ) -> Result<Box<Session>, Error> {
-        let quota = self.strategy.grants.scratch_quota;
         let refused = |why: String| Error::ScratchRefused { why };
         let (mut before, mut stalled) = (i64::MIN, 0);
         for _ in 0..MOST_SLICES {
@@ -139,9 +146,7 @@ impl Keeper {
             if !refreshed.filled {
                 checkpoint(session.connection(), refreshed)?;
             }
-            if disk::named(&self.path) > quota {
-                return Err(Error::ScratchFull { quota });
-            }
+            self.make_room()?;
             if done {
                 return Ok(session);
             }

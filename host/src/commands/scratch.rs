@@ -1,0 +1,207 @@
+//! `scratch`: shows what strategies keep in the cache folder, and lets go of it.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::cli::{Common, ScratchVerb};
+use crate::commands::{cache_folder, document};
+use crate::error::Error;
+use crate::policy::Policy;
+use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped, visible};
+use crate::scratch::kept::{self, Kept};
+
+/// The fewest digits of a digest that name a scratch: fewer could be a word.
+const FEWEST_DIGITS: usize = 4;
+
+/// Runs the verb.
+pub fn run(common: &Common, verb: ScratchVerb) -> Result<u8, Error> {
+    let cache = cache_folder(common)?;
+    match verb {
+        ScratchVerb::List => {
+            let total = Policy::load(common.policy.as_deref())?.scratch.total;
+            list(common, &cache, total)
+        }
+        ScratchVerb::Drop { name, all } => let_go(common, &cache, name.as_deref(), all),
+    }
+}
+
+/// One scratch, as --json has it.
+#[derive(Serialize)]
+struct Line<'a> {
+    folder: String,
+    strategies: &'a [String],
+    digest: Option<String>,
+    log: Option<&'a str>,
+    covered: Option<u64>,
+    bytes: u64,
+    last_used: String,
+    in_use: bool,
+    trouble: Option<&'a str>,
+}
+
+/// What `list --json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    cache: &'a Path,
+    bytes: u64,
+    total: u64,
+    scratch: Vec<Line<'a>>,
+}
+
+/// What `drop --json` prints.
+#[derive(Serialize)]
+struct LetGo<'a> {
+    cache: &'a Path,
+    bytes: u64,
+    dropped: Vec<Line<'a>>,
+    in_use: Vec<Line<'a>>,
+}
+
+fn list(common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
+    let mut kept = kept::list(cache)?;
+    // For people the last used first; what goes first stands at the end.
+    kept.reverse();
+    let listed = Listed { cache, bytes: bytes(&kept), total, scratch: kept.iter().map(line).collect() };
+    let heading = format!(
+        "{} kept, {} bytes; scratch.total is {}",
+        kept.len(),
+        grouped(listed.bytes),
+        grouped(listed.total)
+    );
+    let mut section = Section::new(heading);
+    if !kept.is_empty() {
+        section = section.with(table(&kept));
+    }
+    let document = Document { title: title(cache), verdict: None, sections: vec![section] };
+    document::show(common, &document, &listed, None)?;
+    Ok(0)
+}
+
+fn let_go(common: &Common, cache: &Path, name: Option<&str>, all: bool) -> Result<u8, Error> {
+    let mut chosen = chosen(kept::list(cache)?, cache, name, all)?;
+    let (mut dropped, mut in_use) = (Vec::new(), Vec::new());
+    for mut kept in chosen.drain(..) {
+        kept.in_use = !kept.remove()?;
+        if kept.in_use { in_use.push(kept) } else { dropped.push(kept) }
+    }
+    let result = LetGo {
+        cache,
+        bytes: bytes(&dropped),
+        dropped: dropped.iter().map(line).collect(),
+        in_use: in_use.iter().map(line).collect(),
+    };
+    let mut sections = Vec::new();
+    for (what, kept) in [("let go", &dropped), ("in use, so it stays", &in_use)] {
+        if !kept.is_empty() {
+            let heading = format!("{what}: {}, {} bytes", kept.len(), grouped(bytes(kept)));
+            sections.push(Section::new(heading).with(table(kept)));
+        }
+    }
+    let verdict = if in_use.is_empty() {
+        let words = if dropped.is_empty() { "nothing is kept" } else { "let go" };
+        Verdict { level: Level::Good, words: words.to_owned(), reasons: Vec::new() }
+    } else {
+        let advice = "end the process that has it open, then try again; `fuser FOLDER/in-use` names it";
+        Verdict { level: Level::Bad, words: "in use".to_owned(), reasons: vec![Cell::bad(advice)] }
+    };
+    let document = Document { title: title(cache), verdict: Some(verdict), sections };
+    document::show(common, &document, &result, None)?;
+    Ok(u8::from(!in_use.is_empty()))
+}
+
+/// Those that are meant: one, unless all that fit are.
+fn chosen(kept: Vec<Kept>, cache: &Path, name: Option<&str>, all: bool) -> Result<Vec<Kept>, Error> {
+    let Some(name) = name else { return Ok(kept) };
+    let known = described(&kept);
+    let (mut chosen, others): (Vec<Kept>, Vec<Kept>) =
+        kept.into_iter().partition(|kept| is_called(kept, name));
+    if chosen.is_empty() {
+        chosen = others.into_iter().filter(|kept| has_digest(kept, name)).collect();
+    }
+    match chosen.len() {
+        0 if known.is_empty() => Err(Error::bad_request(format!(
+            "there is no scratch {name:?}: nothing is kept in {}",
+            kept::root(cache).display()
+        ))),
+        0 => Err(Error::bad_request(format!("there is no scratch {name:?}: there is {known}"))),
+        1 => Ok(chosen),
+        _ if all => Ok(chosen),
+        several => Err(Error::bad_request(format!(
+            "{name:?} fits {several}: {}; say which by its folder, or --all",
+            described(&chosen)
+        ))),
+    }
+}
+
+fn is_called(kept: &Kept, name: &str) -> bool {
+    let named = |about: &kept::About| about.strategies.iter().any(|strategy| strategy == name);
+    kept.name() == name || kept.about.as_ref().is_ok_and(named)
+}
+
+fn has_digest(kept: &Kept, name: &str) -> bool {
+    let digits = name.strip_prefix("sha256:").unwrap_or(name).to_ascii_lowercase();
+    digits.len() >= FEWEST_DIGITS && kept.about.as_ref().is_ok_and(|about| about.digest.starts_with(&digits))
+}
+
+/// In words: whose each is, of which log, in which folder.
+fn described(kept: &[Kept]) -> String {
+    let each = kept.iter().map(|kept| match &kept.about {
+        Ok(about) => {
+            format!("{} of {} ({})", visible(&about.strategies.join(", ")), visible(&about.log), kept.name())
+        }
+        Err(_) => kept.name(),
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn line(kept: &Kept) -> Line<'_> {
+    let about = kept.about.as_ref();
+    Line {
+        folder: kept.name(),
+        strategies: about.map_or(&[], |about| &about.strategies),
+        digest: about.ok().map(|about| format!("sha256:{}", about.digest)),
+        log: about.ok().map(|about| about.log.as_str()),
+        covered: about.ok().map(|about| about.covered),
+        bytes: kept.bytes,
+        last_used: when(kept.last_used),
+        in_use: kept.in_use,
+        trouble: about.err().map(String::as_str),
+    }
+}
+
+fn table(kept: &[Kept]) -> Block {
+    let rows = kept.iter().map(|kept| {
+        let [whose, log, covered] = match &kept.about {
+            Ok(about) => {
+                [about.strategies.join(", ").into(), about.log.as_str().into(), grouped(about.covered).into()]
+            }
+            Err(why) => [Cell::warn(why.as_str()), "".into(), "".into()],
+        };
+        let in_use = if kept.in_use { Cell::good("yes") } else { "no".into() };
+        let (bytes, when) = (grouped(kept.bytes).into(), to_the_minute(kept.last_used).into());
+        vec![whose, log, covered, bytes, when, in_use, kept.name().into()]
+    });
+    let headings = ["strategy", "log", "#covered", "#bytes", "last used (UTC)", "in use", "folder"];
+    Block::table(&headings, rows.collect())
+}
+
+fn title(cache: &Path) -> String {
+    format!("scratch in {}", kept::root(cache).display())
+}
+
+fn bytes(kept: &[Kept]) -> u64 {
+    kept.iter().map(|kept| kept.bytes).sum()
+}
+
+/// For people, in UTC.
+fn to_the_minute(time: SystemTime) -> String {
+    let minute = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M").to_string();
+    jiff::Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), minute)
+}
+
+/// As JSON has it.
+fn when(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| format!("{time:.0}"))
+}
