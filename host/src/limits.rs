@@ -28,7 +28,7 @@ pub const VALUE_BYTES: usize = 64 << 10;
 /// Most bytes of notes kept of one call.
 pub const NOTE_BYTES: usize = 1024;
 
-/// Most rows that the proof of a page reads: ten pages' worth, and about 0.1 ms.
+/// Most events beside the page's own that its proof passes: ten pages' worth, and about 0.1 ms.
 pub const PROOF_ROWS: u32 = 500;
 
 /// How long the host's own reading of the log (feeds, summaries, copies) waits for the writer: as long

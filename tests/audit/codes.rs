@@ -30,7 +30,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("lie:early-end", "early-end", "honest"),
     ("lie:next-page-instead", "next-page-instead", "honest"),
     ("lie:stale-page", "stale-page", "honest"),
-    ("differs-from-reference", "early-end", "repeated-event"),
+    ("differs-from-reference", "next-page-instead", "early-end"),
     ("non-deterministic", "non-deterministic:warm", "honest:warm"),
     ("uses-warm-state", "remembers-requests", "honest"),
     ("traps", "trap-in-mid-page", "honest"),

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
 use crate::error::Error;
 use crate::guards::{self, Guard};
 use crate::limits::PROOF_ROWS;
-use crate::log::marks::{MOST_MARKED, Marks, Wanted};
+use crate::log::marks::{Marks, Wanted};
 use crate::log::session::Session;
 use crate::page::answer::{Row, span_at};
 use crate::page::{Filter, Key, Page, Span};
@@ -24,27 +24,12 @@ pub struct Range {
 const BY_ID: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, \
     payload_len FROM log.audit_events WHERE id = ?1";
 
-/// The range statements: one text for each combination of the filter's actor and action.
-const BY_RANGE: [&str; 4] = [
-    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
-     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
-     ORDER BY created_at DESC, id DESC",
-    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
-     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
-     AND actor_id = ?4 ORDER BY created_at DESC, id DESC",
-    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
-     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
-     AND action = ?4 ORDER BY created_at DESC, id DESC",
-    "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
-     FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 AND id <= ?3 \
-     AND actor_id = ?4 AND action = ?5 ORDER BY created_at DESC, id DESC",
-];
+const BY_RANGE: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, \
+    payload_len FROM log.audit_events INDEXED BY idx_created_at WHERE created_at BETWEEN ?1 AND ?2 \
+    ORDER BY created_at DESC, id DESC";
 
 const IN_RANGE: &str = "/*keyhole*/ SELECT id, created_at FROM log.audit_events INDEXED BY idx_created_at \
     WHERE created_at BETWEEN ?1 AND ?2 ORDER BY created_at DESC, id DESC";
-
-const COUNT: &str = "/*keyhole*/ SELECT count(*) FROM (SELECT 1 FROM log.audit_events INDEXED BY idx_created_at \
-    WHERE created_at BETWEEN ?1 AND ?2 LIMIT ?3)";
 
 const KEY: &str = "/*keyhole*/ SELECT created_at FROM log.audit_events WHERE id = ?1";
 
@@ -75,9 +60,9 @@ impl Session {
         }
     }
 
-    /// Appends to the page every event of the range that matches, in order, but no more than `most`.
-    /// False if it gave up, because the range holds too many events that do not match, or too many of
-    /// the range's first second lie before it.
+    /// Appends to the page the events of the range that match, in order, but no more than `most`. False if it gave
+    /// up, because it had to pass more than `PROOF_ROWS` that do not match, or that lie before the range in its
+    /// first second.
     pub(crate) fn push_range(
         &self,
         range: Range,
@@ -86,13 +71,10 @@ impl Session {
         most: usize,
         page: &mut Page,
     ) -> Result<bool, Error> {
-        let all_match = filter.actor_id.is_none() && filter.action.is_none();
-        let bounded = up_to < self.high_water();
-        match self.marks().filter(|_| !all_match && up_to < MOST_MARKED) {
+        let all_match = filter.actor_id.is_none() && filter.action.is_none() && up_to >= self.high_water();
+        match self.marks().filter(|_| !all_match) {
             Some(marks) => self.push_marked(marks, range, filter, up_to, most, page),
-            // Where every row matches, the reading ends by itself after one row more than was claimed.
-            None if (bounded || !all_match) && self.count(range, PROOF_ROWS + 1)? > PROOF_ROWS => Ok(false),
-            None => self.push_all(range, filter, up_to, most, page),
+            None => self.push_all(range, most, page),
         }
         .map_err(|error| self.classify(error))
     }
@@ -136,39 +118,16 @@ impl Session {
                 && filter.action.as_deref().is_none_or(|wanted| wanted == action)
             {
                 push(row, page)?;
+                passed -= 1;
             }
         }
         Ok(true)
     }
 
-    /// By rows: where every event of the range matches, or nothing is known of them.
-    fn push_all(
-        &self,
-        range: Range,
-        filter: &Filter,
-        up_to: i64,
-        most: usize,
-        page: &mut Page,
-    ) -> rusqlite::Result<bool> {
-        let text = match (filter.actor_id, &filter.action) {
-            (None, None) => BY_RANGE[0],
-            (Some(_), None) => BY_RANGE[1],
-            (None, Some(_)) => BY_RANGE[2],
-            (Some(_), Some(_)) => BY_RANGE[3],
-        };
-        let mut statement = self.connection.prepare_cached(text)?;
-        statement.raw_bind_parameter(1, range.oldest.created_at)?;
-        statement.raw_bind_parameter(2, range.newest.created_at)?;
-        statement.raw_bind_parameter(3, up_to)?;
-        let mut place = 4;
-        if let Some(actor) = filter.actor_id {
-            statement.raw_bind_parameter(place, actor)?;
-            place += 1;
-        }
-        if let Some(action) = &filter.action {
-            statement.raw_bind_parameter(place, action.as_str())?;
-        }
-        let mut rows = statement.raw_query();
+    /// By rows: where every event of the range matches.
+    fn push_all(&self, range: Range, most: usize, page: &mut Page) -> rusqlite::Result<bool> {
+        let mut statement = self.connection.prepare_cached(BY_RANGE)?;
+        let mut rows = statement.query((range.oldest.created_at, range.newest.created_at))?;
         let mut skipped = 0;
         while page.rows.len() < most {
             let Some(row) = rows.next()? else { break };
@@ -186,13 +145,6 @@ impl Session {
             push(row, page)?;
         }
         Ok(true)
-    }
-
-    /// How many events lie in the seconds of the range, counted up to `most`.
-    fn count(&self, range: Range, most: u32) -> Result<u32, Error> {
-        self.host(COUNT)?
-            .query_row((range.oldest.created_at, range.newest.created_at, most), |row| row.get(0))
-            .map_err(|error| self.classify(error))
     }
 
     /// Reads an event's payload line for the strategy, once a call.

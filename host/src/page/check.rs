@@ -1,7 +1,7 @@
 //! The checks on a strategy's answer: what it claims against what the host reads itself.
 //!
-//! The page's rows are read by the *range* from its last to its first key, which costs no more than by
-//! id, and shows what a strategy left out. Where the range holds too many events that do not match,
+//! The page's rows are read by the *range* that begins where the page does, as many as are claimed, which costs no
+//! more than by id, and shows what a strategy left out. Where the range holds too many events that do not match,
 //! the rows are read by id, and completeness is left to the comparison with a reference.
 
 use std::cmp::Reverse;
@@ -9,7 +9,6 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Lie};
 use crate::guards::{self, Guard};
-use crate::limits::PROOF_ROWS;
 use crate::log::rows::Range;
 use crate::log::session::Session;
 use crate::page::{Filter, Key, Page, PageRequest, Position};
@@ -31,19 +30,14 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         }
         return Ok(page);
     }
-    for range in provable(session, request, claims)? {
-        page.rows.reserve(claims.len());
-        if !session.push_range(range, &request.filter, up_to, size.min(claims.len() + 1), &mut page)? {
-            page.clear();
-            continue;
-        }
+    let mut held = None;
+    if guards::on(Guard::PageProof) && push_held(session, request, up_to, claims, &mut page)? {
         if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) && in_place(&page) {
             page.proved = true;
             return Ok(page);
         }
-        break;
+        held = Some(std::mem::replace(&mut page, Page::empty(request.clone(), session.high_water())));
     }
-    page.clear();
     // Either there is no proof by range, or it failed and the events themselves tell why.
     for &id in claims {
         let known = id <= up_to && session.push_row(id, &mut page)?;
@@ -56,35 +50,58 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         }
     }
     check_events(&page)?;
-    prove_again(session, request, up_to, &page)?;
+    held.map_or(Ok(()), |held| name_missing(&held, &page))?;
     Ok(page)
 }
 
-/// The ranges whose matching events must be exactly the claimed ones, the wider one first, which proves
-/// more but may hold too many events to pass; none where a claim has no row.
-fn provable(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Vec<Range>, Error> {
-    if !guards::on(Guard::PageProof) {
-        return Ok(Vec::new());
+/// Appends to the page what the claims must be, as far as one more than is claimed. False where the host cannot
+/// tell: then nothing is appended.
+fn push_held(
+    session: &Session,
+    request: &PageRequest,
+    up_to: i64,
+    claims: &[i64],
+    page: &mut Page,
+) -> Result<bool, Error> {
+    let most = (request.page_size as usize).min(claims.len() + 1);
+    page.rows.reserve(most);
+    let Some(widest) = widest(session, request, claims)? else { return Ok(false) };
+    if session.push_range(widest, &request.filter, up_to, most, page)? {
+        return Ok(true);
     }
-    let ends = match (claims.first(), claims.last()) {
-        (Some(&first), Some(&last)) => match (session.key(first)?, session.key(last)?) {
-            (Some(newest), Some(oldest)) => Some(Range { newest, oldest }),
-            _ => return Ok(Vec::new()),
-        },
-        _ => None,
-    };
-    let filter = &request.filter;
+    page.clear();
     let full = claims.len() == request.page_size as usize;
-    let newest = match request.position {
-        Position::After(key) => before(key).map(|limit| limit.min(top(filter))),
-        Position::Page(1) => Some(top(filter)),
-        Position::Page(_) => ends.map(|range| range.newest),
+    if full && matches!(request.position, Position::Page(number) if number > 1) {
+        // That was the way from the first claim to the last already.
+        return Ok(false);
+    }
+    let Some(ends) = ends(session, claims)?.filter(|&ends| ends != widest) else { return Ok(false) };
+    if session.push_range(ends, &request.filter, up_to, most, page)? {
+        return Ok(true);
+    }
+    page.clear();
+    Ok(false)
+}
+
+/// The range whose first matching events, as many as are claimed, must be the claimed ones: from where the page
+/// begins to the end of the window. None where the host cannot tell where it begins.
+fn widest(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Option<Range>, Error> {
+    let filter = &request.filter;
+    let newest = match (request.position, claims.first()) {
+        (Position::After(key), _) => before(key).map(|limit| limit.min(top(filter))),
+        (Position::Page(1), _) => Some(top(filter)),
+        (Position::Page(_), Some(&first)) => session.key(first)?,
+        (Position::Page(_), None) => None,
     };
-    let oldest = if full { ends.map(|range| range.oldest) } else { Some(bottom(filter)) };
-    let (Some(newest), Some(oldest)) = (newest, oldest) else { return Ok(Vec::new()) };
-    let widest = Range { newest, oldest };
-    let narrower = ends.filter(|&ends| ends != widest);
-    Ok([Some(widest), narrower].into_iter().flatten().collect())
+    Ok(newest.map(|newest| Range { newest, oldest: bottom(filter) }))
+}
+
+/// The range from the first claimed event to the last, which proves less and holds fewer events to pass; none
+/// where a claim has no row.
+fn ends(session: &Session, claims: &[i64]) -> Result<Option<Range>, Error> {
+    let (Some(&first), Some(&last)) = (claims.first(), claims.last()) else { return Ok(None) };
+    let (newest, oldest) = (session.key(first)?, session.key(last)?);
+    Ok(newest.zip(oldest).map(|(newest, oldest)| Range { newest, oldest }))
 }
 
 /// Whether events that are in order lie in the window, and after the cursor: the claims themselves may
@@ -149,20 +166,10 @@ fn check_events(page: &Page) -> Result<(), Error> {
     Ok(())
 }
 
-/// The events are right one by one. If a proof by range was possible, then something is missing:
-/// find what, and say so.
-fn prove_again(session: &Session, request: &PageRequest, up_to: i64, page: &Page) -> Result<(), Error> {
-    let claims: Vec<i64> = page.events().map(|event| event.id).collect();
-    let shown: HashSet<i64> = claims.iter().copied().collect();
-    let most = claims.len().max(PROOF_ROWS as usize) + 1;
-    let mut whole = Page::empty(request.clone(), page.high_water);
-    for range in provable(session, request, &claims)? {
-        if session.push_range(range, &request.filter, up_to, most, &mut whole)? {
-            break;
-        }
-        whole.clear();
-    }
-    let Some(missing) = whole.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
+/// The events are right one by one, and are not what the range holds: says which of it is left out.
+fn name_missing(held: &Page, page: &Page) -> Result<(), Error> {
+    let shown: HashSet<i64> = page.events().map(|event| event.id).collect();
+    let Some(missing) = held.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
     let early = page.last_key().is_none_or(|last| missing.key() < last);
     let kind = if early { Lie::EarlyEnd } else { Lie::DroppedEvent };
     let detail = format!("event {} at {} is left out", missing.id, missing.created_at);
