@@ -1,0 +1,34 @@
+//! The export.
+
+use crate::bindings::exports::keyhole::boundary::tasks::Guest;
+use crate::bindings::keyhole::boundary::rows::{self, Event};
+use crate::packed::sum_of_ids;
+
+/// The implementation that `bindings` exports.
+pub(crate) struct Tasks;
+
+impl Guest for Tasks {
+    fn nothing() -> i64 {
+        0
+    }
+
+    fn read_records(count: u32) -> i64 {
+        rows::records(count).iter().map(|row| row.id).sum()
+    }
+
+    fn read_numbers(count: u32) -> i64 {
+        rows::number_records(count).iter().map(|row| row.id).sum()
+    }
+
+    fn read_packed(count: u32) -> i64 {
+        sum_of_ids(&rows::packed(count))
+    }
+
+    fn read_handles(count: u32) -> i64 {
+        rows::handles(count).iter().map(Event::id).sum()
+    }
+
+    fn return_handles(count: u32) -> Vec<Event> {
+        rows::handles(count)
+    }
+}
