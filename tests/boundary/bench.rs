@@ -55,11 +55,10 @@ fn measure(arguments: &Arguments) -> wasmtime::Result<()> {
     let machine = Machine::detect();
     let mut conditions = Conditions::begin(&[], machine.memory_bytes);
     let began = Instant::now();
-    let mut ground = Ground::new(Rows::default())?;
     if !smoke {
         eprintln!("{} variants, {} rounds of {:?} each", variants().len(), effort.rounds, effort.slice);
     }
-    let figures = Figures(run(&mut ground, effort)?);
+    let figures = Figures(run(|| Ground::new(Rows::default()), effort)?);
     conditions.end();
     if smoke {
         println!("{} variants were played once, and every sum is right", figures.0.len());

@@ -25,8 +25,8 @@ impl Ground {
     }
 
     /// Plays a variant so many times and tells how long that took. Fails at the first wrong sum.
-    pub fn slice(&mut self, variant: &Variant, calls: u32) -> Result<Duration> {
-        let Variant { shape, rows, place, switches } = *variant;
+    pub fn slice(&mut self, variant: Variant, calls: u32) -> Result<Duration> {
+        let Variant { shape, rows, place, switches } = variant;
         let sum = self.rows.sum(shape, rows);
         if place == Place::Native {
             return timed(variant, calls, sum, || self.rows.native(shape, black_box(rows)));
@@ -42,7 +42,7 @@ impl Ground {
 }
 
 fn timed(
-    variant: &Variant,
+    variant: Variant,
     calls: u32,
     right: i64,
     mut call: impl FnMut() -> Result<i64>,

@@ -2,7 +2,8 @@
 //!
 //! **Method.** A variant is a shape at a size, in a place (native, a warm instance, a fresh one) on an engine (epochs
 //! and fuel on or off). Each round plays a slice of every variant, in an order that turns round from one round to the
-//! next, so what the machine does meanwhile falls on all of them alike. A slice's time through its calls is one
+//! next, so what the machine does meanwhile falls on all of them alike; every few rounds all engines, instances and rows
+//! are made anew. A slice's time through its calls is one
 //! sample; shown is the median of the samples and an interval of 95 % confidence for it. Ratios and differences are
 //! of samples of the same round.
 //!

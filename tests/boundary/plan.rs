@@ -18,14 +18,17 @@ pub enum Shape {
     Packed,
     /// A list of handles; then a call for each row's id, and one that drops the handle.
     Handles,
+    /// A list of handles; then a call for each of a row's six fields, and one that drops the handle: what `Records`
+    /// brings in one call.
+    Fields,
     /// A list of handles that goes back as it came.
     Claims,
 }
 
 impl Shape {
     /// Each of them.
-    pub const ALL: [Self; 6] =
-        [Self::Call, Self::Records, Self::Numbers, Self::Packed, Self::Handles, Self::Claims];
+    pub const ALL: [Self; 7] =
+        [Self::Call, Self::Records, Self::Numbers, Self::Packed, Self::Handles, Self::Fields, Self::Claims];
 
     /// Its name in the tables.
     pub fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Shape {
             Self::Numbers => "numbers",
             Self::Packed => "packed",
             Self::Handles => "handles",
+            Self::Fields => "fields",
             Self::Claims => "claims",
         }
     }

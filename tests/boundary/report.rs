@@ -50,7 +50,7 @@ fn rows(figures: &Figures) -> String {
 }
 
 fn shapes(figures: &Figures) -> String {
-    let others = [Shape::Numbers, Shape::Packed, Shape::Handles, Shape::Claims];
+    let others = [Shape::Numbers, Shape::Packed, Shape::Handles, Shape::Fields, Shape::Claims];
     let mut lines =
         vec![["rows"].into_iter().chain(others.map(Shape::name)).map(str::to_owned).collect::<Vec<_>>()];
     for rows in SIZES {

@@ -86,13 +86,18 @@ impl Rows {
         count.checked_sub(1).and_then(|last| self.ends.get(last as usize)).copied().unwrap_or(0)
     }
 
-    /// The id behind a handle.
-    pub(crate) fn claimed(&self, claim: &Resource<Claim>) -> wasmtime::Result<i64> {
+    /// The row behind a handle.
+    fn row(&self, claim: &Resource<Claim>) -> wasmtime::Result<&Row> {
         let row = self.records.get(claim.rep() as usize);
-        row.map(|row| row.id).ok_or_else(|| wasmtime::Error::msg("there is no such row"))
+        row.ok_or_else(|| wasmtime::Error::msg("there is no such row"))
     }
 
-    fn first<'rows, T>(rows: &'rows [T], count: u32) -> &'rows [T] {
+    /// The id behind a handle.
+    pub(crate) fn claimed(&self, claim: &Resource<Claim>) -> wasmtime::Result<i64> {
+        self.row(claim).map(|row| row.id)
+    }
+
+    fn first<T>(rows: &[T], count: u32) -> &[T] {
         rows.get(..count as usize).unwrap_or(rows)
     }
 
@@ -116,6 +121,10 @@ impl Rows {
                 Ok(black_box(Self::first(&self.numbers, count).to_vec()).iter().map(|row| row.id).sum())
             }
             Shape::Packed => Ok(sum_of_ids(&black_box(self.packed(count).to_vec()))),
+            Shape::Fields => {
+                let rows = black_box(Self::claims(count));
+                rows.iter().map(|claim| self.row(claim).map(|row| black_box(row.clone()).id)).sum()
+            }
             Shape::Handles | Shape::Claims => {
                 black_box(Self::claims(count)).iter().map(|claim| self.claimed(claim)).sum()
             }
@@ -150,6 +159,26 @@ impl wit::Host for State {
 impl wit::HostEvent for State {
     fn id(&mut self, event: Resource<Claim>) -> wasmtime::Result<i64> {
         self.rows.claimed(&event)
+    }
+
+    fn created_at(&mut self, event: Resource<Claim>) -> wasmtime::Result<i64> {
+        self.rows.row(&event).map(|row| row.created_at)
+    }
+
+    fn actor_id(&mut self, event: Resource<Claim>) -> wasmtime::Result<i64> {
+        self.rows.row(&event).map(|row| row.actor_id)
+    }
+
+    fn action(&mut self, event: Resource<Claim>) -> wasmtime::Result<String> {
+        self.rows.row(&event).map(|row| row.action.clone())
+    }
+
+    fn resource_type(&mut self, event: Resource<Claim>) -> wasmtime::Result<String> {
+        self.rows.row(&event).map(|row| row.resource_type.clone())
+    }
+
+    fn resource_id(&mut self, event: Resource<Claim>) -> wasmtime::Result<String> {
+        self.rows.row(&event).map(|row| row.resource_id.clone())
     }
 
     fn drop(&mut self, _event: Resource<Claim>) -> wasmtime::Result<()> {

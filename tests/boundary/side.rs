@@ -109,6 +109,7 @@ fn call(store: &mut Store<State>, bench: &Bench, shape: Shape, count: u32) -> Re
         Shape::Numbers => tasks.call_read_numbers(store, count),
         Shape::Packed => tasks.call_read_packed(store, count),
         Shape::Handles => tasks.call_read_handles(store, count),
+        Shape::Fields => tasks.call_read_fields(store, count),
         Shape::Claims => {
             let claims = tasks.call_return_handles(&mut *store, count)?;
             claims.iter().map(|claim| store.data().rows.claimed(claim)).sum()
