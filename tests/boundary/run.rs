@@ -70,7 +70,8 @@ pub fn run(make: impl Fn() -> Result<Ground>, effort: Effort) -> Result<Vec<Meas
     Ok(all)
 }
 
-fn calls(slice: Duration, one: Duration) -> u32 {
+/// How many calls of that time fill a slice.
+pub(crate) fn calls(slice: Duration, one: Duration) -> u32 {
     let calls = slice.as_nanos() / one.as_nanos().max(1);
     u32::try_from(calls.clamp(1, MOST_CALLS)).unwrap_or(1)
 }

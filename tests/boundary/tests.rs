@@ -10,7 +10,7 @@ use crate::ground::Ground;
 use crate::plan::{Place, SIZES, Shape, Switches, Variant, order, variants};
 use crate::report::report;
 use crate::rows::Rows;
-use crate::run::{Effort, run};
+use crate::run::{Effort, calls, run};
 
 #[test]
 fn every_variant_is_played_its_sum_is_right_and_it_stands_in_the_tables_and_in_the_json() {
@@ -30,11 +30,15 @@ fn every_variant_is_played_its_sum_is_right_and_it_stands_in_the_tables_and_in_t
 }
 
 #[test]
-fn a_slice_plays_as_many_calls_as_fill_its_time() {
-    let effort = Effort { rounds: 2, slice: Duration::from_micros(50) };
+fn a_slice_has_as_many_calls_as_fill_its_time_and_each_round_is_a_sample() {
+    let [micro, milli] = [Duration::from_micros(1), Duration::from_millis(1)];
+    assert_eq!(
+        [calls(milli, micro), calls(milli, milli * 5), calls(milli, Duration::ZERO)],
+        [1_000, 1, 1_000_000]
+    );
+
+    let effort = Effort { rounds: 2, slice: micro };
     let measured = run(|| Ground::new(Rows::default()), effort).unwrap();
-    let calls = measured.iter().find(|one| one.variant.shape == Shape::Call).unwrap().calls;
-    assert!(calls > 1, "{calls}");
     assert!(measured.iter().all(|one| one.samples.len() == 2));
 }
 
