@@ -1,6 +1,6 @@
 //! Builds a strategy of this workspace and turns it into a component.
 //!
-//! Shared by the build scripts of `host` and `tests`. The bytes depend on the sources, `Cargo.lock`
+//! Shared by the build scripts of `host` and `tests/boundary`. The bytes depend on the sources, `Cargo.lock`
 //! and the compiler alone: a rebuild elsewhere gives the same digest.
 
 use std::env;
@@ -35,13 +35,13 @@ pub(crate) struct Guests {
 }
 
 impl Guests {
-    /// Gets ready to build strategies of the workspace at `root`, an absolute path; the package that
-    /// is being built lies directly below it. Adds the wasm target where it is missing.
+    /// Gets ready to build strategies of the workspace at `root`, an absolute path. Adds the wasm target
+    /// where it is missing.
     pub(crate) fn new(root: &Path) -> Result<Self, String> {
         let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         add_target(&rustc)?;
         for watched in ["Cargo.lock", "Cargo.toml", "rust-toolchain.toml", "wit"] {
-            println!("cargo::rerun-if-changed=../{watched}");
+            println!("cargo::rerun-if-changed={}", root.join(watched).display());
         }
         Ok(Self { root: root.to_owned(), target_dir: target_dir()?, flags: flags(root, &rustc)?, rustc })
     }
@@ -49,7 +49,7 @@ impl Guests {
     /// Builds the strategy `package`, whose crate lies in `folder` of the workspace, and returns it
     /// as a component. The error of a strategy that does not compile is what the compiler said.
     pub(crate) fn component(&self, package: &str, folder: &str) -> Result<Vec<u8>, String> {
-        println!("cargo::rerun-if-changed=../{folder}");
+        println!("cargo::rerun-if-changed={}", self.root.join(folder).display());
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command

@@ -79,7 +79,8 @@ pub(crate) fn compiling(fuel: bool) -> Result<wasmtime::Engine, Error> {
     wasmtime::Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))
 }
 
-fn config(ceilings: &Ceilings) -> Result<Config, Error> {
+/// The engine's configuration, for whoever measures what one of its settings costs.
+pub fn config(ceilings: &Ceilings) -> Result<Config, Error> {
     let size = |bytes: u64| {
         usize::try_from(bytes)
             .map_err(|_| Error::bad_request(format!("{bytes} is more than this machine addresses")))
