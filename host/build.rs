@@ -12,12 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    if let Err(message) = build() {
-        // Cargo shows these, and fails the build.
-        for line in message.lines() {
-            println!("cargo::error={line}");
-        }
-    }
+    guests::report(build());
 }
 
 fn build() -> Result<(), String> {
@@ -28,13 +23,13 @@ fn build() -> Result<(), String> {
     println!("cargo::rustc-env=KEYHOLE_WASMTIME={}", locked_version(root, "wasmtime")?);
 
     let guests = guests::Guests::new(root)?;
-    write(&out.join("baseline.wasm"), &guests.component("guest-baseline", "guest-baseline")?)?;
-    write(&out.join("keyset.wasm"), &guests.component("guest-keyset", "guest-keyset")?)?;
+    guests::write(&out.join("baseline.wasm"), &guests.component("guest-baseline", "guest-baseline")?)?;
+    guests::write(&out.join("keyset.wasm"), &guests.component("guest-keyset", "guest-keyset")?)?;
     zoo::build(root, &guests, &out)?;
 
     // Embedded beside the strategy, to be compared with the manifest that is kept in the project.
     let manifest = sources::manifest(root).map_err(|error| format!("baseline sources: {error}"))?;
-    write(&out.join("baseline_sources.sha256"), manifest.as_bytes())
+    guests::write(&out.join("baseline_sources.sha256"), manifest.as_bytes())
 }
 
 /// The version of a crate in the lock file: wasmtime does not tell its own.
@@ -46,8 +41,4 @@ fn locked_version(root: &Path, name: &str) -> Result<String, String> {
     let version =
         lock.split_once(&entry).and_then(|(_, rest)| rest.split_once('"')).map(|(version, _)| version);
     version.map(str::to_owned).ok_or_else(|| format!("{} does not name {name}", path.display()))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -26,6 +26,18 @@ const KEPT: [&str; 6] =
 const CLEARED: [&str; 8] =
     ["CARGO_", "CLIPPY_", "MAKEFLAGS", "MFLAGS", "RUSTC_", "RUSTDOC", "RUSTFLAGS", "TARGET"];
 
+/// What a build script ends with: cargo shows the lines of an error, and fails the build.
+pub(crate) fn report(outcome: Result<(), String>) {
+    for line in outcome.err().iter().flat_map(|message| message.lines()) {
+        println!("cargo::error={line}");
+    }
+}
+
+/// Writes a file whole; the error names it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// A workspace whose strategies are built.
 pub(crate) struct Guests {
     root: PathBuf,

@@ -9,7 +9,7 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::guests::Guests;
+use crate::guests::{Guests, write};
 
 /// The families: package, folder, where its strategies' files lie.
 const FAMILIES: [(&str, &str, &str); 2] = [
@@ -31,7 +31,7 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
     let mut source = String::from("const FAMILIES: &[Family] = &[\n");
     for (package, folder, files) in FAMILIES {
         let component = out.join(format!("{package}.wasm"));
-        super::write(&component, &guests.component(package, folder)?)?;
+        write(&component, &guests.component(package, folder)?)?;
         let names = names(&root.join(files))?;
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -50,7 +50,7 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
             if folder != TEXTS {
                 component = wrap(root, folder, component).map_err(|error| format!("{name}: {error:#}"))?;
             }
-            super::write(&out.join(format!("{name}.wasm")), &component)?;
+            write(&out.join(format!("{name}.wasm")), &component)?;
             let _ = writeln!(
                 source,
                 "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\"))),"
@@ -58,7 +58,7 @@ pub(crate) fn build(root: &Path, guests: &Guests, out: &Path) -> Result<(), Stri
         }
     }
     source.push_str("];\n");
-    super::write(&out.join("zoo.rs"), source.as_bytes())
+    write(&out.join("zoo.rs"), source.as_bytes())
 }
 
 /// A core module as a component of the world `strategy`, or of the world of its folder. A component keeps

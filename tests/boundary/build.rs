@@ -4,16 +4,10 @@
 mod guests;
 
 use std::env;
-use std::fs;
 use std::path::PathBuf;
 
 fn main() {
-    if let Err(message) = build() {
-        // Cargo shows these, and fails the build.
-        for line in message.lines() {
-            println!("cargo::error={line}");
-        }
-    }
+    guests::report(build());
 }
 
 fn build() -> Result<(), String> {
@@ -22,6 +16,5 @@ fn build() -> Result<(), String> {
     let root = here.ancestors().nth(2).ok_or("the workspace is not there")?;
     println!("cargo::rerun-if-changed={}", here.join("wit").display());
     let guest = guests::Guests::new(root)?.component("boundary-guest", "tests/boundary/guest")?;
-    let path = out.join("guest.wasm");
-    fs::write(&path, guest).map_err(|error| format!("{}: {error}", path.display()))
+    guests::write(&out.join("guest.wasm"), &guest)
 }

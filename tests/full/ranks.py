@@ -1,7 +1,5 @@
 """Turns a rank into a place in four ways, and takes in late arrivals: what each costs at the same keys.
 
-    ranks.py [ROWS [LOOKUPS]]          5,000,000 keys and 300 look-ups of ranks drawn at random by default
-
 The keys are those of one series: (created_at, id) in a WITHOUT ROWID table, read newest first, in SQLite in memory so that no disk is
 part of it. The ways:
 
@@ -14,6 +12,7 @@ A late arrival is a key at a random place. Buckets that overflow are split by th
 Prints for each way the median of a look-up and of an arrival in microseconds, with the tenth and ninetieth percentile.
 """
 
+import argparse
 import random
 import sqlite3
 import statistics
@@ -143,7 +142,19 @@ def main(rows, lookups):
         print(f"| {name} | {figure} | {'–' if name == 'OFFSET' else arrival} |")
 
 
+def number(least):
+    def parse(text):
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return parse
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
-        sys.exit(__doc__)
-    main(*([int(one) for one in sys.argv[1:]] + [5_000_000, 300][len(sys.argv) - 1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Each late arrival needs a place, and tenths need two figures.
+    parser.add_argument("rows", type=number(ARRIVALS), nargs="?", default=5_000_000, metavar="ROWS")
+    parser.add_argument("lookups", type=number(2), nargs="?", default=300, metavar="LOOKUPS")
+    main(**vars(parser.parse_args()))

@@ -61,8 +61,8 @@ impl Session {
     }
 
     /// Appends to the page the events of the range that match, in order, but no more than `most`. False if it gave
-    /// up, because it had to pass more than `PROOF_ROWS` that do not match, or that lie before the range in its
-    /// first second.
+    /// up, because it had to pass more than `PROOF_ROWS` that do not match, lie beyond `up_to`, or lie before the
+    /// range in its first second.
     pub(crate) fn push_range(
         &self,
         range: Range,
@@ -71,10 +71,11 @@ impl Session {
         most: usize,
         page: &mut Page,
     ) -> Result<bool, Error> {
-        let all_match = filter.actor_id.is_none() && filter.action.is_none() && up_to >= self.high_water();
-        match self.marks().filter(|_| !all_match) {
+        let filtered = filter.actor_id.is_some() || filter.action.is_some();
+        match self.marks() {
+            _ if !filtered => self.push_all(range, up_to, most, page),
             Some(marks) => self.push_marked(marks, range, filter, up_to, most, page),
-            None => self.push_all(range, most, page),
+            None => Ok(false),
         }
         .map_err(|error| self.classify(error))
     }
@@ -124,23 +125,23 @@ impl Session {
         Ok(true)
     }
 
-    /// By rows: where every event of the range matches.
-    fn push_all(&self, range: Range, most: usize, page: &mut Page) -> rusqlite::Result<bool> {
+    /// By rows: where neither actor nor action is asked for, so that all but a few match.
+    fn push_all(&self, range: Range, up_to: i64, most: usize, page: &mut Page) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(BY_RANGE)?;
         let mut rows = statement.query((range.oldest.created_at, range.newest.created_at))?;
-        let mut skipped = 0;
+        let mut passed = 0;
         while page.rows.len() < most {
             let Some(row) = rows.next()? else { break };
             let key = Key { created_at: row.get(1)?, id: row.get(0)? };
-            if key > range.newest {
-                skipped += 1;
-                if skipped > PROOF_ROWS {
+            if key < range.oldest {
+                break;
+            }
+            if key > range.newest || key.id > up_to {
+                passed += 1;
+                if passed > PROOF_ROWS {
                     return Ok(false);
                 }
                 continue;
-            }
-            if key < range.oldest {
-                break;
             }
             push(row, page)?;
         }

@@ -30,13 +30,13 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         }
         return Ok(page);
     }
-    let mut held = None;
-    if guards::on(Guard::PageProof) && push_held(session, request, up_to, claims, &mut page)? {
+    let mut expected = None;
+    if guards::on(Guard::PageProof) && push_expected(session, request, up_to, claims, &mut page)? {
         if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) && in_place(&page) {
             page.proved = true;
             return Ok(page);
         }
-        held = Some(std::mem::replace(&mut page, Page::empty(request.clone(), session.high_water())));
+        expected = Some(std::mem::replace(&mut page, Page::empty(request.clone(), session.high_water())));
     }
     // Either there is no proof by range, or it failed and the events themselves tell why.
     for &id in claims {
@@ -50,13 +50,15 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
         }
     }
     check_events(&page)?;
-    held.map_or(Ok(()), |held| name_missing(&held, &page))?;
+    if let Some(expected) = expected {
+        name_missing(&expected, &page)?;
+    }
     Ok(page)
 }
 
 /// Appends to the page what the claims must be, as far as one more than is claimed. False where the host cannot
 /// tell: then nothing is appended.
-fn push_held(
+fn push_expected(
     session: &Session,
     request: &PageRequest,
     up_to: i64,
@@ -166,11 +168,19 @@ fn check_events(page: &Page) -> Result<(), Error> {
     Ok(())
 }
 
-/// The events are right one by one, and are not what the range holds: says which of it is left out.
-fn name_missing(held: &Page, page: &Page) -> Result<(), Error> {
+/// The claimed events are right one by one, and are not those that the range begins with: says which of it is
+/// left out. Of a full page only what comes before its last event is: a row further on is there in place of a claim
+/// that the host passed over, by a mark of what the row was before it was rewritten in place.
+fn name_missing(expected: &Page, page: &Page) -> Result<(), Error> {
     let shown: HashSet<i64> = page.events().map(|event| event.id).collect();
-    let Some(missing) = held.events().find(|event| !shown.contains(&event.id)) else { return Ok(()) };
-    let early = page.last_key().is_none_or(|last| missing.key() < last);
+    let last = page.last_key();
+    let full = page.len() == page.request.page_size as usize;
+    let left_out = expected.events().find(|event| {
+        let within = last.is_some_and(|last| event.key() > last);
+        (within || !full) && !shown.contains(&event.id)
+    });
+    let Some(missing) = left_out else { return Ok(()) };
+    let early = last.is_none_or(|last| missing.key() < last);
     let kind = if early { Lie::EarlyEnd } else { Lie::DroppedEvent };
     let detail = format!("event {} at {} is left out", missing.id, missing.created_at);
     Err(Error::Lied { kind, detail })
