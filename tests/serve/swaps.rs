@@ -21,7 +21,7 @@ const NAMES: [&str; 3] = ["first", "second", "third"];
 /// The pages of the clients. Small, so that what a client itself costs is little of what is measured.
 const PAGE_SIZES: [u32; 4] = [5, 10, 20, 30];
 
-/// Between two swaps: long enough for requests whose strategy is certain.
+/// Between two swaps: long enough for requests whose strategy is certain, and no longer.
 const PAUSE: Duration = Duration::from_millis(3);
 
 /// The events of the contract's data set.
@@ -42,6 +42,7 @@ struct Round {
     rows: usize,
     swaps: usize,
     active: &'static str,
+    pause: Duration,
 }
 
 impl Round {
@@ -54,7 +55,7 @@ impl Round {
         }
         let digest = |path| keyhole::sha256(&std::fs::read(path).unwrap());
         let digests = NAMES.into_iter().zip(paths.iter().map(digest)).collect();
-        Self { server, digests, rows, swaps: 0, active: NAMES[2] }
+        Self { server, digests, rows, swaps: 0, active: NAMES[2], pause: PAUSE }
     }
 
     /// Clients walk while `beside` goes on, and what they saw is judged.
@@ -103,7 +104,7 @@ impl Round {
         let began = Instant::now();
         let done = order(&self.server, &json!({"verb": "promote", "name": to}));
         let ended = Instant::now();
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(self.pause);
         Swap { began, ended, to, took_us: done["swapped"]["took_us"].as_u64().unwrap() }
     }
 
@@ -176,6 +177,9 @@ fn ten_thousand_swaps_under_full_load_cost_a_tenth_of_the_p99_at_most() {
     let (swaps, rounds) = (number("KEYHOLE_SWAPS", 10_000), number("KEYHOLE_ROUNDS", 20));
     let place = Place::new();
     let mut round = Round::start(&place, data(), ROWS, "");
+    // As fast as an operator can order them, unless it is said how long to wait in between.
+    let pause = number("KEYHOLE_SWAP_PAUSE_MS", usize::try_from(PAUSE.as_millis()).unwrap());
+    round.pause = Duration::from_millis(pause as u64);
     let (mut seen, mut made, mut sure) = (Seen::default(), Vec::new(), 0);
     let (mut ratios, mut steady, mut swapping) = (Vec::new(), Vec::new(), Vec::new());
     // What a first round finds cold belongs to neither side; it says how long a round takes.
