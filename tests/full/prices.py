@@ -3,7 +3,7 @@
     prices.py KEYHOLE_GUARDS GUARDS ALLOWED [PAIRS [REQUESTS]]
 
 KEYHOLE_GUARDS is the binary built by `cargo build --release -p keyhole-guards --features ablation`; GUARDS are
-names of host/src/guards.rs, by commas; ALLOWED is the largest median ratio, such as 1.03. KEYHOLE_DATA and the
+names of host/log/src/guards.rs, by commas; ALLOWED is the largest median ratio, such as 1.03. KEYHOLE_DATA and the
 other folders are taken from the environment. One request is in flight, so that no worker waits for another.
 Prints for each strategy the median of the pairs' ratios, an interval that holds the true one at 95 % (by order
 statistics), and their spread. Exit 1 where a median is over ALLOWED.

@@ -15,14 +15,14 @@ use crate::registry::Registry;
 
 /// The package's WIT, as it is embedded.
 const WIT: [(&str, &str); 8] = [
-    ("types.wit", include_str!("../../../wit/types.wit")),
-    ("log.wit", include_str!("../../../wit/log.wit")),
-    ("payloads.wit", include_str!("../../../wit/payloads.wit")),
-    ("diagnostics.wit", include_str!("../../../wit/diagnostics.wit")),
-    ("scratch.wit", include_str!("../../../wit/scratch.wit")),
-    ("paging.wit", include_str!("../../../wit/paging.wit")),
-    ("indexing.wit", include_str!("../../../wit/indexing.wit")),
-    ("world.wit", include_str!("../../../wit/world.wit")),
+    ("types.wit", include_str!("../../../../wit/types.wit")),
+    ("log.wit", include_str!("../../../../wit/log.wit")),
+    ("payloads.wit", include_str!("../../../../wit/payloads.wit")),
+    ("diagnostics.wit", include_str!("../../../../wit/diagnostics.wit")),
+    ("scratch.wit", include_str!("../../../../wit/scratch.wit")),
+    ("paging.wit", include_str!("../../../../wit/paging.wit")),
+    ("indexing.wit", include_str!("../../../../wit/indexing.wit")),
+    ("world.wit", include_str!("../../../../wit/world.wit")),
 ];
 
 /// The worlds that a strategy may be of, the richer one first.

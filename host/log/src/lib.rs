@@ -5,12 +5,15 @@
 #[cfg(all(test, feature = "ablation"))]
 mod ablation;
 pub mod budget;
+#[path = "../../proof/src/census.rs"]
 pub mod census;
 pub mod connection;
+#[path = "../../proof/src/digest.rs"]
 pub mod digest;
 pub mod feed;
 pub mod files;
 mod first_sight;
+#[path = "../../proof/src/floor.rs"]
 pub mod floor;
 pub mod gate;
 mod growth;
@@ -18,8 +21,10 @@ pub mod heap;
 mod joins;
 pub mod lockdown;
 pub mod marks;
+#[path = "../../proof/src/ordered.rs"]
 pub mod ordered;
 pub mod payload;
+#[path = "../../proof/src/profile.rs"]
 pub mod profile;
 pub mod rows;
 pub mod session;

@@ -19,7 +19,7 @@ pub const KEYSET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keyset.wasm"
 pub const BASELINE_SOURCES: &str = include_str!(concat!(env!("OUT_DIR"), "/baseline_sources.sha256"));
 
 /// The digests that they were frozen with.
-pub const BASELINE_MANIFEST: &str = include_str!("../../tests/data/baseline.sha256");
+pub const BASELINE_MANIFEST: &str = include_str!("../../../tests/data/baseline.sha256");
 
 pub use crate::policy::grants::BUILT_IN;
 

@@ -7,7 +7,7 @@ use crate::policy::number;
 const HEAD: &str = "\
 # The policy
 
-<!-- Generated from host/src/policy/key.rs: `KEYHOLE_BLESS=1 cargo test --release -p keyhole --lib policy::` -->
+<!-- Generated from host/runtime/src/policy/key.rs: `KEYHOLE_BLESS=1 cargo test --release -p keyhole --lib policy::` -->
 
 A policy is a TOML file that says what the engine may use, what one request may use, and what each strategy is
 granted. It is named by `--policy FILE` or `KEYHOLE_POLICY`. Deny by default: what is not named is not granted. Unknown

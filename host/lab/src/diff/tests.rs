@@ -5,7 +5,7 @@ use crate::report;
 
 /// The audit of an honest strategy that pages by key.
 fn audit() -> Value {
-    serde_json::from_str(include_str!("../../../tests/data/audit.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/data/audit.json")).unwrap()
 }
 
 /// Compares the honest audit with one where the value at this place is another.

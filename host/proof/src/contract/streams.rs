@@ -119,7 +119,7 @@ mod tests {
     use crate::contract::dataset::{Dataset, NOW, SEED};
     use std::collections::HashMap;
 
-    const PAGES: &str = include_str!("../../../tests/data/pages.jsonl");
+    const PAGES: &str = include_str!("../../../../tests/data/pages.jsonl");
 
     fn contract_log(rows: u64) -> Profile {
         Profile {

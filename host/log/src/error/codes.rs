@@ -255,7 +255,7 @@ mod tests {
 
     /// The words of `code()` and of the faults, as they stand in the source.
     fn in_the_source() -> BTreeSet<String> {
-        let source = include_str!("../error.rs");
+        let source = include_str!("mod.rs");
         let body = source.split("pub fn code(&self)").nth(1).unwrap().split("pub fn observed(&self)").next();
         let faults = source.split("/// Its code: ").nth(1).unwrap().lines().next().unwrap();
         let quoted = body.unwrap().split('"').skip(1).step_by(2);
