@@ -22,8 +22,6 @@ pub mod diff;
 pub mod engine;
 #[path = "../log/src/error/mod.rs"]
 pub mod error;
-#[path = "../log/src/guards.rs"]
-pub mod guards;
 #[path = "../runtime/src/imports/mod.rs"]
 pub mod imports;
 #[path = "../log/src/interrupt.rs"]

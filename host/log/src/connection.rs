@@ -9,7 +9,6 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::Log;
 use crate::log::budget::{Budget, STEPS_A_LOOK};
 use crate::log::gate::{EVENTS, Gate};
@@ -45,13 +44,13 @@ pub enum Use<'a> {
 /// Opens a connection whose statements pass the gate and spend the budget.
 pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<Connection, Error> {
     heap::count();
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    flags.set(OpenFlags::SQLITE_OPEN_NOFOLLOW, guards::on(Guard::DatabaseNoFollow));
+        | OpenFlags::SQLITE_OPEN_EXRESCODE
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(":memory:", flags)?;
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -61,10 +60,8 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
             if let Some(scratch) = scratch {
                 attach(&connection, &without_links(scratch)?, "ro", "scratch")?;
             }
-            attach(&connection, &log.database, log_mode(), "log")?;
-            if guards::on(Guard::QueryOnly) {
-                connection.execute_batch("PRAGMA query_only=ON")?;
-            }
+            attach(&connection, &log.database, "ro", "log")?;
+            connection.execute_batch("PRAGMA query_only=ON")?;
             // In memory, a sort would keep all of its rows there.
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
@@ -96,11 +93,6 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
     let judge = Arc::clone(gate);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
     Ok(connection)
-}
-
-/// How the log is opened: never for writing, but where a test shows that this alone would keep it whole.
-fn log_mode() -> &'static str {
-    if guards::on(Guard::ReadOnlyOpen) { "ro" } else { "rw" }
 }
 
 /// The path with its folder's symbolic links resolved: an operator may well keep the cache behind

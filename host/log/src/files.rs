@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::{connection, marks};
 
 /// What is wrong with a link in a log's folder: whoever puts one there decides what is read.
@@ -61,12 +60,7 @@ impl Log {
             marks: marks::Shared::default(),
         };
         for path in [&log.database, &log.payloads] {
-            let looked = if guards::on(Guard::LogLinks) {
-                std::fs::symlink_metadata(path)
-            } else {
-                std::fs::metadata(path)
-            };
-            let metadata = looked.map_err(|source| Error::io(path, source))?;
+            let metadata = std::fs::symlink_metadata(path).map_err(|source| Error::io(path, source))?;
             if metadata.is_symlink() {
                 return Err(Error::bad_log(path, SYMBOLIC_LINK));
             }

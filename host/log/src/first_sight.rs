@@ -4,7 +4,6 @@
 use rusqlite::{OptionalExtension, PrepFlags};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::gate::{Author, is_module};
 use crate::log::session::{HOST, Session};
 use crate::log::touched::Touched;
@@ -27,12 +26,10 @@ impl Session {
         if self.ledger.has_passed(sql) {
             return Ok(());
         }
-        if guards::on(Guard::SqlGrowth) && growth::bound(sql) > TERMS {
+        if growth::bound(sql) > TERMS {
             return Err(self.deny("statement", "one that repeats its own parts without end"));
         }
-        if guards::on(Guard::SqlJoins)
-            && let Some(join) = joins::unasked(sql, self.gate.columns())
-        {
+        if let Some(join) = joins::unasked(sql, self.gate.columns()) {
             return Err(self.deny("read", &join));
         }
         self.admit(self.author)?;
@@ -64,7 +61,7 @@ impl Session {
     /// Prepares the text once and drops it again. What it touches, and whether it is a statement that
     /// does something, rather than explains it. Where no virtual table is granted, SQLite does not even look for one.
     fn prepare_once(&self, sql: &str) -> (Touched, rusqlite::Result<bool>) {
-        let flags = if self.gate.grants_virtual_tables() || !guards::on(Guard::VirtualTables) {
+        let flags = if self.gate.grants_virtual_tables() {
             PrepFlags::empty()
         } else {
             PrepFlags::SQLITE_PREPARE_NO_VTAB
@@ -120,10 +117,8 @@ impl Session {
             }
         }
         let object = match () {
-            () if patterns > PATTERNS && guards::on(Guard::SqlPatterns) => {
-                format!("more than {PATTERNS} comparisons with a pattern")
-            }
-            () if calls > CALLS && guards::on(Guard::SqlCalls) => format!("more than {CALLS} calls"),
+            () if patterns > PATTERNS => format!("more than {PATTERNS} comparisons with a pattern"),
+            () if calls > CALLS => format!("more than {CALLS} calls"),
             () => return Ok(()),
         };
         Err(Error::Denied { rule: "function", object })

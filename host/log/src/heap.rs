@@ -12,7 +12,6 @@ use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
-use crate::guards::{self, Guard};
 use crate::log::gate::Author;
 
 /// Most bytes that one statement of a page may add: an honest one has some hundred KiB, and the page cache
@@ -48,9 +47,9 @@ pub fn count() -> bool {
 /// From now on this thread allocates for this author's statements.
 pub(super) fn allocate_for(author: Author) {
     let bytes = match author {
-        Author::Page if guards::on(Guard::SqlMemory) => PAGE_BYTES,
-        Author::Refresh if guards::on(Guard::SqlMemory) => REFRESH_BYTES,
-        _ => u64::MAX,
+        Author::Page => PAGE_BYTES,
+        Author::Refresh => REFRESH_BYTES,
+        Author::Host => u64::MAX,
     };
     LEFT.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }

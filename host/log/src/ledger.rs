@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::guards::{self, Guard};
 use crate::limits::NOTE_BYTES;
 
 /// Statement texts told apart; the runs of further ones are counted together.
@@ -150,9 +149,6 @@ impl Ledger {
         denials.clear();
         note.clear();
         *self = Self { statements, denials, note, ..Self::default() };
-        if !guards::on(Guard::Ledger) {
-            return;
-        }
         for statement in &mut self.statements {
             let known = std::mem::take(statement);
             *statement = StatementUse {
@@ -199,9 +195,6 @@ impl Ledger {
 
     /// Counts a host call.
     pub fn called(&mut self, call: Call, time: Duration) {
-        if !guards::on(Guard::Ledger) {
-            return;
-        }
         if let Some((count, total)) = self.calls.get_mut(call as usize) {
             *count += 1;
             *total += time;
@@ -243,9 +236,8 @@ impl Ledger {
     /// Keeps a note of the strategy's: escaped, and cut where the call's share is used up.
     pub fn note(&mut self, text: &str) {
         for character in text.chars() {
-            let most = if guards::on(Guard::NoteBytes) { NOTE_BYTES } else { usize::MAX };
-            let room = most.saturating_sub(self.note.len());
-            if character.is_control() && guards::on(Guard::NoteEscapes) {
+            let room = NOTE_BYTES.saturating_sub(self.note.len());
+            if character.is_control() {
                 let escaped = character.escape_default();
                 if escaped.len() > room {
                     return;
@@ -266,18 +258,18 @@ impl Ledger {
     }
 }
 
-/// When a phase of a request began; nothing is timed where the ledger is off.
-pub(crate) struct Phase(Option<Instant>);
+/// When a phase of a request began.
+pub(crate) struct Phase(Instant);
 
 impl Phase {
     /// It begins now.
     pub(crate) fn begin() -> Self {
-        Self(guards::on(Guard::Ledger).then(Instant::now))
+        Self(Instant::now())
     }
 
     /// How long it took so far.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.0.map_or(Duration::ZERO, |began| began.elapsed())
+        self.0.elapsed()
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Only this module knows that a log is an SQLite database and a file beside it.
 
-#[cfg(all(test, feature = "ablation"))]
-mod ablation;
 pub mod budget;
 #[path = "../../proof/src/census.rs"]
 pub mod census;

@@ -6,7 +6,6 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
-use crate::guards::{self, Guard};
 use crate::limits::{HOST_VALUE_BYTES, PATTERN_BYTES, SQL_BYTES};
 use crate::log::gate::Author;
 
@@ -49,6 +48,7 @@ const LIMITS: &[(Limit, usize)] = &[
     // and the time between two looks at the interrupt flag, which only a jump backwards takes.
     (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 8),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES),
     (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
     // Triggers do not run at all.
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0),
@@ -60,29 +60,20 @@ const LIMITS: &[(Limit, usize)] = &[
 
 /// Before anything is attached.
 pub(super) fn before_attaching(connection: &Connection) -> rusqlite::Result<()> {
-    if guards::on(Guard::SqliteSettings) {
-        for &(setting, value) in SETTINGS {
-            connection.set_db_config(setting, value)?;
-        }
+    for &(setting, value) in SETTINGS {
+        connection.set_db_config(setting, value)?;
     }
-    if guards::on(Guard::SqliteLimits) {
-        for &(limit, value) in LIMITS {
-            set_limit(connection, limit, value)?;
-        }
-    }
-    if guards::on(Guard::PatternBytes) {
-        set_limit(connection, Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES)?;
+    for &(limit, value) in LIMITS {
+        set_limit(connection, limit, value)?;
     }
     Ok(())
 }
 
 /// Once what belongs to it is attached: nothing more ever is.
 pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
-    if guards::on(Guard::SqliteAttached) {
-        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false)?;
-    }
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false)?;
     // mmap_size: on a log that grows, reading through a mapping costs more than it saves, since each
     // append unmaps it; and a file that is cut short under it would end the process.
     // cell_size_check: a damaged page is found before it is followed.
@@ -91,8 +82,7 @@ pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
 
 /// How large a value may become in this author's statements; `allowed` is the strategy's own limit.
 pub(super) fn bound_values(connection: &Connection, author: Author, allowed: u64) -> rusqlite::Result<()> {
-    let hosts = author == Author::Host || !guards::on(Guard::ValueBytes);
-    let bytes = if hosts { HOST_VALUE_BYTES as u64 } else { allowed };
+    let bytes = if author == Author::Host { HOST_VALUE_BYTES as u64 } else { allowed };
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(bytes).unwrap_or(i32::MAX)).map(drop)
 }
 

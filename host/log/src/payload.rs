@@ -9,7 +9,6 @@ use rustix::io::Errno;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::Identity;
 use crate::log::files::SYMBOLIC_LINK;
 
@@ -28,8 +27,7 @@ impl PayloadFile {
     /// Opens the file for reading.
     pub fn open(path: &Path) -> Result<Self, Error> {
         // A link that is put there while pages are served would lead anywhere.
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        flags.set(OFlags::NOFOLLOW, guards::on(Guard::PayloadNoFollow));
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::LOOP) => return Err(Error::bad_log(path, SYMBOLIC_LINK)),
@@ -90,10 +88,7 @@ impl PayloadFile {
                     std::io::ErrorKind::UnexpectedEof => corrupt("the payload file was cut short".to_owned()),
                     _ => Error::io(&self.path, error),
                 })
-                .and_then(|()| match check_line(line) {
-                    Err(why) if guards::on(Guard::PayloadLine) => Err(corrupt(why)),
-                    _ => Ok(()),
-                }),
+                .and_then(|()| check_line(line).map_err(corrupt)),
             None => Ok(()),
         };
         if outcome.is_err() {

@@ -5,7 +5,6 @@
 use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::limits::PROOF_ROWS;
 use crate::log::marks::{Marks, Wanted};
 use crate::log::session::Session;
@@ -188,11 +187,7 @@ impl Session {
 
     fn read_payload(&mut self, id: i64, offset: i64, len: i64) -> Result<Span, Error> {
         let allowed = self.limits.payload_bytes;
-        let room = if guards::on(Guard::PayloadBytes) {
-            allowed.saturating_sub(self.ledger.payload_bytes)
-        } else {
-            u64::MAX
-        };
+        let room = allowed.saturating_sub(self.ledger.payload_bytes);
         let mut bytes = std::mem::take(&mut self.payload_bytes);
         let start = bytes.len();
         let outcome = self.payload_file().and_then(|file| file.read(id, offset, len, room, &mut bytes));

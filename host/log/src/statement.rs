@@ -5,7 +5,6 @@ use rusqlite::{ErrorCode, StatementStatus};
 
 use crate::bindings::types::{Rows, Value};
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::ledger::StatementUse;
 use crate::log::gate::Author;
 use crate::log::session::{HOST, Session};
@@ -44,7 +43,7 @@ impl Session {
                 };
                 rows.cells.push(cell);
             }
-            if bytes > allowed && guards::on(Guard::ResultBytes) {
+            if bytes > allowed {
                 return Err(Error::Budget { limit: "result_bytes", allowed });
             }
             Ok(())
@@ -148,9 +147,7 @@ impl Session {
         let mut measured = Measured { runs: 1, ..Measured::default() };
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
-            if guards::on(Guard::SelectOnly)
-                && (!statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0)
-            {
+            if !statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0 {
                 return Err(Error::Denied { rule: "statement", object: "anything but a SELECT".to_owned() });
             }
             if statement.parameter_count() != params.len() {
@@ -171,7 +168,7 @@ impl Session {
                 match rows.next() {
                     Ok(Some(row)) => {
                         measured.rows += 1;
-                        if measured.rows > room && guards::on(Guard::Rows) {
+                        if measured.rows > room {
                             break Err(Error::Budget { limit: "rows", allowed: room });
                         }
                         if let Err(error) = each(row) {
@@ -213,9 +210,7 @@ impl Session {
     /// the gate like the text itself.
     pub fn explain(&mut self, sql: &str) -> Vec<String> {
         let explained = format!("{HOST} EXPLAIN QUERY PLAN {sql}");
-        if guards::on(Guard::ExplainGate) {
-            self.gate.admit(self.author);
-        }
+        self.gate.admit(self.author);
         let plan = || -> rusqlite::Result<Vec<String>> {
             let mut statement = self.connection.prepare(&explained)?;
             statement.raw_query().mapped(|row| row.get(3)).collect()
@@ -231,15 +226,15 @@ impl Session {
     fn check_text(&mut self, sql: &str) -> Result<(), Error> {
         self.budget.check(&self.limits)?;
         self.check_transaction()?;
-        if sql.len() as u64 > self.limits.sql_bytes && guards::on(Guard::SqlBytes) {
+        if sql.len() as u64 > self.limits.sql_bytes {
             return Err(Error::Budget { limit: "sql_bytes", allowed: self.limits.sql_bytes });
         }
-        if sql.contains('\0') && guards::on(Guard::SqlNul) {
+        if sql.contains('\0') {
             return Err(self.deny("statement", "a NUL in its text"));
         }
         // One after another they would be looked for by recursion, and exhaust a host thread's stack.
         let semicolons = sql.bytes().filter(|&byte| byte == b';').count();
-        if semicolons > SEMICOLONS && guards::on(Guard::SqlSemicolons) {
+        if semicolons > SEMICOLONS {
             return Err(self.deny("statement", "more than one in a text"));
         }
         // The prepared statements of a connection are found by their text, and the host's own were
@@ -258,9 +253,6 @@ impl Session {
     }
 
     fn record(&mut self, sql: &str, measured: &Measured) {
-        if !guards::on(Guard::Ledger) {
-            return;
-        }
         match self.ledger.statement(sql) {
             Some(entry) => {
                 entry.runs += measured.runs;
@@ -321,9 +313,6 @@ struct Measured {
 
 impl Measured {
     fn take(&mut self, statement: &rusqlite::Statement<'_>) {
-        if !guards::on(Guard::Ledger) {
-            return;
-        }
         let counter = |status| u64::from(statement.reset_status(status).unsigned_abs());
         self.vm_steps += counter(StatementStatus::VmStep);
         self.full_scan_steps += counter(StatementStatus::FullscanStep);

@@ -15,7 +15,6 @@ use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::Identity;
 use crate::log::files::SYMBOLIC_LINK;
 
@@ -51,8 +50,7 @@ impl Turnstile {
             return Ok(Arc::clone(known));
         }
         let failed = |error: Errno| Error::io(path, error.into());
-        let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        flags.set(OFlags::NOFOLLOW, guards::on(Guard::TurnstileNoFollow));
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Err(Errno::LOOP) => return Err(Error::bad_log(path, SYMBOLIC_LINK)),
             opened => opened.map_err(failed)?,

@@ -11,7 +11,6 @@ use wasmtime::{
 };
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::limits::Ceilings;
 use crate::loader::Loader;
 
@@ -110,8 +109,6 @@ pub fn config(ceilings: &Ceilings) -> Result<Config, Error> {
 /// Everything that the compiled code depends on, and every proposal that strategies do without. Each line
 /// from `wasm_gc` on closes advisories of this release line.
 fn settings(fuel: bool) -> Config {
-    // The one that a test has the engine take, to show that it is refused all the same.
-    let tail_calls = !guards::on(Guard::EngineFeatures);
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -125,7 +122,7 @@ fn settings(fuel: bool) -> Config {
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_relaxed_simd(false)
-        .wasm_tail_call(tail_calls)
+        .wasm_tail_call(false)
         .wasm_threads(false)
         .wasm_component_model_async(false)
         .concurrency_support(false);

@@ -12,7 +12,6 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use crate::bindings::{diagnostics, log, payloads, scratch, types};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::imports::wasi::{Still, Table};
 use crate::policy::{Grants, INTERFACES};
 use crate::state::State;
@@ -76,15 +75,10 @@ pub fn granted_wasi(grants: &Grants) -> Vec<&'static str> {
 /// Links the granted interfaces, one by one.
 pub fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<State>, Error> {
     let mut linker = Linker::new(engine.wasmtime());
-    let (interfaces, wasi) = if guards::on(Guard::LinkGranted) {
-        (grants.interfaces.clone(), granted_wasi(grants))
-    } else {
-        (INTERFACES.to_vec(), WASI.to_vec())
-    };
     let link = |linker: &mut Linker<State>| -> wasmtime::Result<()> {
         // Types only: no function.
         types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-        for interface in interfaces {
+        for &interface in &grants.interfaces {
             match interface {
                 "log" => log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
                 "payloads" => payloads::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
@@ -93,7 +87,7 @@ pub fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<State>, Error> 
                 other => return Err(wasmtime::Error::msg(format!("there is no interface {other} to grant"))),
             }
         }
-        wasi.into_iter().try_for_each(|interface| link_wasi(linker, interface))
+        granted_wasi(grants).into_iter().try_for_each(|interface| link_wasi(linker, interface))
     };
     link(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
     Ok(linker)
@@ -135,9 +129,6 @@ fn link_wasi(linker: &mut Linker<State>, interface: &str) -> wasmtime::Result<()
 /// Why a component with these imports cannot be let in under these grants; empty if it can. Where a
 /// policy could let it in, the last reasons are the policy's lines that would.
 pub fn ungranted<'a>(imports: impl Iterator<Item = &'a str>, grants: &Grants) -> Vec<String> {
-    if !guards::on(Guard::ImportList) {
-        return Vec::new();
-    }
     let mut reasons = Vec::new();
     let mut interfaces: Vec<&str> = grants.interfaces.clone();
     let mut wasi: Vec<&str> = grants.wasi.clone();

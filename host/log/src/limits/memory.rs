@@ -3,7 +3,6 @@
 use wasmtime::ResourceLimiter;
 
 use super::Limits;
-use crate::guards::{self, Guard};
 
 /// Sums the memory and table elements of all of an instance's memories and tables, which the
 /// engine's own limits count one by one.
@@ -52,7 +51,7 @@ impl ResourceLimiter for GuestMemory {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
-        if total > self.memory_limit && guards::on(Guard::GuestMemory) {
+        if total > self.memory_limit {
             self.refused = Some("memory");
             return Ok(false);
         }
@@ -67,7 +66,7 @@ impl ResourceLimiter for GuestMemory {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self.tables.saturating_add(desired.saturating_sub(current) as u64);
-        if total > self.table_limit && guards::on(Guard::TableElements) {
+        if total > self.table_limit {
             self.refused = Some("table_elements");
             return Ok(false);
         }

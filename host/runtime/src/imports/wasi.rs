@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -21,7 +21,6 @@ use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, Stream
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::guards::{self, Guard};
 use crate::limits::NOTE_BYTES;
 use crate::linker::WASI;
 use crate::state::State;
@@ -51,10 +50,7 @@ impl Inert {
     fn new() -> Self {
         let output = Arc::new(Mutex::new(Vec::new()));
         let mut table = ResourceTable::new();
-        if guards::on(Guard::WasiThings) {
-            table.set_max_capacity(THINGS);
-        }
-        let random = if guards::on(Guard::WasiRandomBytes) { RANDOM_BYTES } else { u64::MAX };
+        table.set_max_capacity(THINGS);
         let context = WasiCtxBuilder::new()
             .stdout(Sink(Arc::clone(&output)))
             .stderr(Sink(Arc::clone(&output)))
@@ -63,7 +59,7 @@ impl Inert {
             .secure_random(Deterministic::new(numbers(b"secure")))
             .insecure_random(Deterministic::new(numbers(b"insecure")))
             .insecure_random_seed(0x6b65_7968_6f6c_6500)
-            .max_random_size(random)
+            .max_random_size(RANDOM_BYTES)
             .build();
         Self { context, table, output, used: 0 }
     }
@@ -139,7 +135,7 @@ impl HostWallClock for Stopped {
     }
 
     fn now(&self) -> Duration {
-        if guards::on(Guard::WasiClock) { Duration::ZERO } else { UNIX_EPOCH.elapsed().unwrap_or_default() }
+        Duration::ZERO
     }
 }
 

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::examine;
 use crate::engine;
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::limits::Compiling;
 use crate::policy::Grants;
 use crate::strategy::one_line;
@@ -84,7 +83,7 @@ fn compile(orders: &Orders, bytes: &[u8]) -> Result<Vec<u8>, Vec<String>> {
     let code = engine
         .precompile_component(bytes)
         .map_err(|error| vec![format!("it is not a valid component: {}", one_line(&error))])?;
-    if code.len() as u64 > orders.code_bytes && guards::on(Guard::CodeBytes) {
+    if code.len() as u64 > orders.code_bytes {
         return Err(vec![format!("compile-memory: it compiles to more than {} bytes", orders.code_bytes)]);
     }
     Ok(code)
@@ -105,14 +104,14 @@ fn grants(orders: &Orders) -> Grants {
 /// Puts this process under limits that it cannot lift again, and drops what it has no use for. It was
 /// started with an empty environment and nothing open but its three pipes.
 fn confine(memory: u64, cpu_time: Duration) -> std::io::Result<()> {
-    let mut limits = vec![(Resource::Core, 0, 0), (Resource::Fsize, 0, 0), (Resource::Nofile, 3, 3)];
-    if guards::on(Guard::CompileMemory) {
-        limits.push((Resource::As, memory, memory));
-    }
-    if guards::on(Guard::CompileTime) {
+    let limits = [
+        (Resource::Core, 0, 0),
+        (Resource::Fsize, 0, 0),
+        (Resource::Nofile, 3, 3),
+        (Resource::As, memory, memory),
         // At the lower one the system says what for, at the higher it only kills.
-        limits.push((Resource::Cpu, cpu_time.as_secs(), cpu_time.as_secs() + 1));
-    }
+        (Resource::Cpu, cpu_time.as_secs(), cpu_time.as_secs() + 1),
+    ];
     for (resource, current, maximum) in limits {
         rustix::process::setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?;
     }

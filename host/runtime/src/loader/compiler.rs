@@ -14,7 +14,6 @@ use super::child::Answer;
 use super::code::Code;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::limits::Compiling;
 use crate::policy::Grants;
 
@@ -51,7 +50,6 @@ pub(super) fn compile(
     if engine.ceilings().fuel {
         command.arg("--fuel");
     }
-    guards::hand_down(&mut command);
     let mut child = command.spawn().map_err(|source| Error::io(program, source))?;
     let ended = wait(&mut child, bytes, limits);
     // However it went, nothing is left behind.
@@ -78,8 +76,7 @@ struct Ended {
 
 fn wait(child: &mut Child, bytes: &[u8], limits: &Compiling) -> Result<Ended, Error> {
     let deadline = Instant::now() + limits.wall_time;
-    let code_bytes = if guards::on(Guard::CodeBytes) { limits.code_bytes } else { u64::MAX };
-    let most = code_bytes.saturating_add(LINE as u64);
+    let most = limits.code_bytes.saturating_add(LINE as u64);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         // A child that answers before it has read everything closes the pipe: no error of its own.
@@ -98,7 +95,7 @@ fn wait(child: &mut Child, bytes: &[u8], limits: &Compiling) -> Result<Ended, Er
             match answer.recv_timeout(LOOK) {
                 Ok(bytes) => break bytes,
                 Err(RecvTimeoutError::Timeout) => {
-                    let over = guards::on(Guard::CompileDeadline) && Instant::now() >= deadline;
+                    let over = Instant::now() >= deadline;
                     if !late && (over || crate::interrupt::requested()) {
                         late = over;
                         // The pipes end with it, and so do the threads.

@@ -7,7 +7,6 @@ use wasmparser::{
     ComponentTypeRef, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator, WasmFeatures,
 };
 
-use crate::guards::{self, Guard};
 use crate::linker;
 use crate::policy::Grants;
 
@@ -57,9 +56,7 @@ impl Shape {
     /// Everything that keeps it out under these grants.
     pub fn refusals(&self, grants: &Grants) -> Vec<String> {
         let mut reasons = linker::ungranted(self.imports.iter().map(String::as_str), grants);
-        if let Some(what) = self.composed
-            && guards::on(Guard::Composed)
-        {
+        if let Some(what) = self.composed {
             reasons.push(format!("it is composed of several components: {what}"));
         }
         let has = |list: &[String], interface: &str| list.contains(&linker::full_name(interface));
@@ -102,8 +99,7 @@ fn text_begins(bytes: &[u8]) -> bool {
 
 fn walk(bytes: &[u8]) -> wasmparser::Result<Shape> {
     let mut shape = Shape::default();
-    let features = if guards::on(Guard::ExamineFeatures) { FEATURES } else { WasmFeatures::all() };
-    let mut validator = Validator::new_with_features(features);
+    let mut validator = Validator::new_with_features(FEATURES);
     let mut allocations = FuncValidatorAllocations::default();
     // What each open nesting is: true for a component.
     let mut nesting: Vec<bool> = Vec::new();

@@ -9,7 +9,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::limits::Compiling;
 
 /// Reads a component file. A symbolic link as the last part of the path, anything but a regular file, a
@@ -18,10 +17,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let refused = |reason: String| Error::Refused { path: path.to_owned(), reasons: vec![reason] };
     let io = |source| Error::io(path, source);
     // Not blocking: a fifo without a writer opens at once, to be refused.
-    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    if guards::on(Guard::NoFollow) {
-        flags |= OFlags::NOFOLLOW;
-    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::LOOP) if path.is_symlink() => {
@@ -35,7 +31,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     if !before.is_file() {
         return Err(refused(format!("it is {}, not a regular file", kind(&before))));
     }
-    let most = if guards::on(Guard::ComponentSize) { Compiling::default().component_bytes } else { u64::MAX };
+    let most = Compiling::default().component_bytes;
     let too_large = || refused(format!("it is larger than {} MiB", most >> 20));
     if before.len() > most {
         return Err(too_large());

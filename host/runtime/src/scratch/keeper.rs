@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::log::{Identity, Log};
@@ -140,12 +139,10 @@ impl Keeper {
         session.keep_notes(grants.notes);
         let connection = session.connection();
         disk::keep_temporary_files_beside(connection, &self.folder)?;
-        if guards::on(Guard::ScratchPages) {
-            let pages = grants.scratch_quota / 4096;
-            connection.execute_batch(&format!("PRAGMA scratch.max_page_count={pages}"))?;
-        }
+        let pages = grants.scratch_quota / 4096;
         connection.execute_batch(&format!(
-            "PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
+            "PRAGMA scratch.max_page_count={pages};
+             PRAGMA scratch.cache_size=-65536; PRAGMA feed.cache_size=-16384;
              CREATE TABLE feed.events ({})",
             feed_columns(&grants.columns)
         ))?;
@@ -158,9 +155,6 @@ impl Keeper {
             Ok(session) => session,
             Err(error) => return Ok(Some(format!("it cannot be opened: {error}"))),
         };
-        if !guards::on(Guard::ScratchFit) {
-            return Ok(None);
-        }
         match Coverage::misfit(session.connection(), &self.log, feeder) {
             Err(error @ Error::Sqlite(_)) => Ok(Some(format!("it cannot be read: {error}"))),
             reason => reason,

@@ -9,7 +9,6 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
-use crate::guards::{self, Guard};
 use crate::scratch::disk;
 use crate::scratch::room::Room;
 
@@ -71,7 +70,6 @@ impl Meter {
             let used = self.used(written);
             let outgrown =
                 if used > self.quota { Some(Bound::Quota(self.quota)) } else { self.room.make(used) };
-            let outgrown = outgrown.filter(|_| guards::on(Guard::ScratchMeter));
             *last = Last { written: written.unwrap_or(0), at: Instant::now(), outgrown };
         }
         last.outgrown

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Bound;
-use crate::guards::{self, Guard};
 use crate::scratch::hold::Claim;
 use crate::scratch::kept;
 
@@ -51,7 +50,7 @@ impl Room {
             _ => self.others_beside(used),
         };
         *seen = Some(Others { bytes: others, at: Instant::now() });
-        let outgrown = used.saturating_add(others) > self.total && guards::on(Guard::ScratchTotal);
+        let outgrown = used.saturating_add(others) > self.total;
         outgrown.then_some(Bound::Total { total: self.total, others })
     }
 

@@ -9,7 +9,6 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use crate::bindings::{indexing, paging, types};
 use crate::engine::{Engine, TICK};
 use crate::error::{Error, LIMIT};
-use crate::guards::{self, Guard};
 use crate::limits::{GuestMemory, Limits};
 use crate::log::session::{MOST_CALLS, Session};
 use crate::page::{PageRequest, Position};
@@ -75,8 +74,7 @@ impl Instance {
     ) -> Result<Self, (Error, Option<Box<Session>>)> {
         let limits = session.limits();
         let memory = GuestMemory::new(limits);
-        let burnt = if guards::on(Guard::Fuel) { limits.fuel } else { u64::MAX };
-        let fuel = engine.ceilings().fuel.then_some(burnt);
+        let fuel = engine.ceilings().fuel.then_some(limits.fuel);
         let host_call_bytes = usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX);
         let component_handles = usize::try_from(limits.component_handles).unwrap_or(usize::MAX);
         let state = State {
@@ -90,11 +88,8 @@ impl Instance {
         let mut store = Store::new(engine.wasmtime(), state);
         refuel(&mut store);
         store.limiter(|state| &mut state.memory);
-        if guards::on(Guard::HostCallBytes) {
-            store.set_hostcall_fuel(host_call_bytes);
-        }
-        let bounded = guards::on(Guard::ComponentHandles);
-        store.set_max_component_handles(if bounded { component_handles } else { usize::MAX });
+        store.set_hostcall_fuel(host_call_bytes);
+        store.set_max_component_handles(component_handles);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
             let guest_time = state.began.elapsed().saturating_sub(state.in_host);
@@ -102,9 +97,9 @@ impl Instance {
             let limits = session.limits();
             // A statement is cut when the lock's time is up; this is for a strategy that goes on all
             // the same, by host calls that run none. The tick more keeps the two apart.
-            let over = (guest_time >= limits.guest_time && guards::on(Guard::GuestTime))
-                || (session.locked_for() >= limits.log_lock + TICK && guards::on(Guard::LockTime))
-                || (state.began.elapsed() >= limits.wall_time && guards::on(Guard::WallTime))
+            let over = guest_time >= limits.guest_time
+                || session.locked_for() >= limits.log_lock + TICK
+                || state.began.elapsed() >= limits.wall_time
                 || crate::interrupt::requested()
                 || session.cancelled();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::guards::{self, Guard};
 use crate::ledger::{Ledger, Phase, Phases};
 use crate::limits::Limits;
 use crate::log::Log;
@@ -263,8 +262,7 @@ impl Worker {
     /// first makes `wanted` false and then uses the [`Canceller`]: one of the two is met.
     pub fn page_if(&mut self, request: &PageRequest, wanted: impl FnOnce() -> bool) -> Result<Page, Error> {
         let limits = &self.strategy.grants.limits;
-        let too_large = request.page_size > limits.page_size && guards::on(Guard::PageSizeLimit);
-        if request.page_size == 0 || too_large {
+        if request.page_size == 0 || request.page_size > limits.page_size {
             return Err(Error::bad_request(format!("page_size must be from 1 to {}", limits.page_size)));
         }
         // First of all: the request's time starts with it.

@@ -7,7 +7,6 @@ use rusqlite::Connection;
 
 use super::{Effort, Keeper};
 use crate::error::{Bound, Error};
-use crate::guards::{self, Guard};
 use crate::log::feed::Feeder;
 use crate::log::session::Session;
 use crate::native;
@@ -122,7 +121,7 @@ impl Keeper {
             session = returned
                 .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
             let strays = covered < before || covered > through || (done && covered != through);
-            if strays && guards::on(Guard::ScratchProgress) {
+            if strays {
                 return Err(refused(format!(
                     "it says that it covers {covered} of {through}, after {before}"
                 )));
