@@ -60,6 +60,8 @@ pub mod service;
 pub mod state;
 #[path = "../runtime/src/strategy/mod.rs"]
 pub mod strategy;
+#[path = "../log/src/units.rs"]
+pub mod units;
 #[path = "../log/src/usage.rs"]
 pub mod usage;
 #[path = "../proof/src/verify/mod.rs"]

@@ -273,11 +273,6 @@ impl Phase {
     }
 }
 
-/// Microseconds with fractions, as every report shows a time.
-pub fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

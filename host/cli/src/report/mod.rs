@@ -7,7 +7,6 @@
 mod chart;
 mod html;
 mod layout;
-mod number;
 mod screen;
 mod svg;
 mod text;
@@ -15,10 +14,11 @@ mod visible;
 
 pub use chart::{Plot, Scale, ScaleKind, Series, Stack, Stacks};
 pub use html::html;
-pub use number::{grouped, time};
 pub use screen::screen;
 pub use text::text;
 pub use visible::visible;
+
+pub use crate::units::{grouped, time};
 
 /// A report.
 #[derive(Clone, Debug, Default)]

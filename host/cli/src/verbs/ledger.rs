@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ledger::{Ledger, micros};
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::scratch::Scratch;
+use crate::units::micros;
 
 /// The ledger as one JSON object; times in microseconds.
 pub fn json(ledger: &Ledger, limits: &Limits) -> Value {

@@ -11,10 +11,10 @@ use crate::commands::output::Output;
 use crate::commands::recorded::Denials;
 use crate::commands::{Setup, ledger};
 use crate::error::Error;
-use crate::ledger::micros;
 use crate::page::{Cursors, Filter, PageRequest, Pager, Position, parse, render};
 use crate::policy::lines;
 use crate::strategy::Worker;
+use crate::units::micros;
 
 /// Runs the verb.
 pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::facts::{Amounts, Calls, Denial, Statement, Used};
-use crate::ledger::{StatementUse, micros};
+use crate::ledger::StatementUse;
 use crate::linker;
 use crate::log::gate::EVENTS;
 use crate::policy::VIRTUAL_TABLES;
+use crate::units::micros;
 use crate::usage::{self, Usage};
 
 /// The log's table, and what scratch is fed from it: their columns stand in a policy by their bare names.

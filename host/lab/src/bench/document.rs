@@ -1,6 +1,5 @@
 //! Results as a document: the same figures as the text report, with plots.
 
-use super::numbers::{figure, percent, whole};
 use super::phases::PHASES;
 use super::plan::{Axis, Kind};
 use super::report::shares;
@@ -9,6 +8,7 @@ use super::run::float;
 use super::sweep::SweepResult;
 use super::verdict;
 use crate::report::{Block, Cell, Document, Plot, Scale, ScaleKind, Section, Series, Stack, Stacks};
+use crate::units::{figure, grouped, percent};
 
 /// A figure of a strategy's result.
 type Measured = fn(&StrategyResult) -> f64;
@@ -86,8 +86,8 @@ fn verdicts(result: &BenchResult) -> Section {
 fn mix_section(mix: &MixResult, colours: &Colours<'_>) -> Section {
     let told = format!(
         "{} requests, {} of them with events ({}); {}.",
-        whole(mix.requests as u64),
-        whole(mix.non_empty),
+        grouped(mix.requests as u64),
+        grouped(mix.non_empty),
         percent(float(mix.non_empty), float(mix.requests as u64)),
         mix.load.words()
     );
@@ -237,7 +237,7 @@ fn sweep_section(result: &BenchResult, sweep: &SweepResult, colours: &Colours<'_
     let p50 = |side: &StrategyResult| side.p50_us;
     let p99 = |side: &StrategyResult| side.p99_us;
     if let Some(mix) = mixes.first() {
-        let requests = whole(mix.requests as u64);
+        let requests = grouped(mix.requests as u64);
         section =
             section.with(Block::text(format!("{requests} requests at each point; {}.", mix.load.words())));
     }
@@ -331,7 +331,7 @@ fn conditions(result: &BenchResult) -> Section {
     ];
     for log in &result.logs {
         let (database, payloads) = (mebibytes(log.database_bytes), mebibytes(log.payload_bytes));
-        let rows = whole(log.rows);
+        let rows = grouped(log.rows);
         pairs.push((
             "log",
             format!("{}: {rows} events, database {database} MiB, payloads {payloads} MiB", log.name),

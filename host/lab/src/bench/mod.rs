@@ -29,7 +29,6 @@ mod keep;
 mod load;
 mod machine;
 mod mixes;
-mod numbers;
 pub mod phases;
 mod plan;
 mod queue;

@@ -2,12 +2,12 @@
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::numbers::{figure, percent, whole};
 use super::ratio::Ratio;
 use super::result::{BenchResult, MixResult, Settings, StrategyResult};
 use super::run::float;
 use super::sweep::SweepResult;
 use super::verdict;
+use crate::units::{figure, grouped, percent};
 
 /// One rule below the header: reads alike in a terminal, a log, and a code block of a README.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-'));
@@ -63,8 +63,8 @@ fn heading(mix: &MixResult, settings: &Settings) -> String {
     format!(
         "{}: {} requests, {} of them with events ({}); {}, {} rounds",
         mix.mix,
-        whole(requests),
-        whole(mix.non_empty),
+        grouped(requests),
+        grouped(mix.non_empty),
         percent(float(mix.non_empty), float(requests)),
         mix.load.words(),
         settings.rounds.min(mix.requests),

@@ -11,8 +11,9 @@ use super::machine::Machine;
 use super::phases::PhaseTimes;
 use super::plan::{Contender, Kind, Plan, Point};
 use super::ratio::{Ratio, ratios};
-use super::run::{MixRun, Outcome, Round, float};
+use super::run::{MixRun, Outcome, Round};
 use super::sweep::{SweepResult, sweeps};
+use crate::units::micros_of;
 
 /// A whole benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,9 +158,9 @@ impl MixResult {
 
 impl StrategyResult {
     fn new(outcome: &Outcome) -> Self {
-        let service = |quantile| micros(outcome.tally.service.value_at_quantile(quantile));
-        let latency = |quantile| micros(outcome.tally.latency.value_at_quantile(quantile));
-        let queue = |quantile| micros(outcome.tally.queue.value_at_quantile(quantile));
+        let service = |quantile| micros_of(outcome.tally.service.value_at_quantile(quantile));
+        let latency = |quantile| micros_of(outcome.tally.latency.value_at_quantile(quantile));
+        let queue = |quantile| micros_of(outcome.tally.queue.value_at_quantile(quantile));
         Self {
             strategy: outcome.strategy.clone(),
             kind: outcome.kind,
@@ -176,7 +177,7 @@ impl StrategyResult {
             queue_p50_us: queue(0.5),
             queue_p99_us: queue(0.99),
             rps_rounds: outcome.rounds.iter().map(Round::rps).collect(),
-            p50_us_rounds: outcome.rounds.iter().map(|round| micros(round.p50)).collect(),
+            p50_us_rounds: outcome.rounds.iter().map(|round| micros_of(round.p50)).collect(),
             phases_us: outcome.phases(),
             curve: curve(&outcome.tally.service),
             latency_curve: curve(&outcome.tally.latency),
@@ -188,16 +189,12 @@ impl StrategyResult {
 fn curve(histogram: &Histogram<u64>) -> Vec<[f64; 2]> {
     let mut curve: Vec<[f64; 2]> = Vec::new();
     for at in histogram.iter_quantiles(5) {
-        let point = [at.quantile(), micros(at.value_iterated_to())];
+        let point = [at.quantile(), micros_of(at.value_iterated_to())];
         if curve.last() != Some(&point) {
             curve.push(point);
         }
     }
     curve
-}
-
-fn micros(nanos: u64) -> f64 {
-    float(nanos) / 1_000.0
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The result in words: what the swap would buy, and what speaks against it.
 
-use super::numbers::{part, percent, times};
 use super::plan::Kind;
 use super::ratio::{Ratio, is_twin};
 use super::result::{BenchResult, MixResult, StrategyResult};
 use super::run::float;
+use crate::units::{part, percent, times};
 
 /// One sentence for each mix and each sandboxed strategy that was set against the reference.
 pub(super) fn bought(result: &BenchResult) -> Vec<String> {

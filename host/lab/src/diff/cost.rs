@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Area, Changes, Kind};
 use crate::audit::facts::{Audit, Cost};
+use crate::units::grouped;
 
 /// How much more is called dearer: steps and fuel are exact, so this is not for noise, but for what no
 /// page would feel.
@@ -131,17 +132,4 @@ fn judged(before: u64, after: u64) -> Option<Kind> {
     } else {
         None
     }
-}
-
-/// A number with its thousands apart.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,9 +1,9 @@
 //! A comparison for people: the verdict first, then what changed, area by area.
 
-use super::cost::grouped;
 use super::{Answers, Area, Change, CostChange, Diff, Kind};
 use crate::audit::facts::Who;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict};
+use crate::units::grouped;
 
 /// Changes of an area that are shown; the others are counted.
 const MOST: usize = 40;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::verdict::{Finding, Report, Side, StreamReport};
+use crate::units::grouped;
 
 /// How many events of a side a line shows.
 const SHOWN_EVENTS: usize = 8;
@@ -119,16 +120,4 @@ fn two_digits(percent: f64) -> String {
         decimals += 1;
     }
     format!("{percent:.decimals$}")
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

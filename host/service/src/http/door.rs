@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -17,6 +17,7 @@ use crate::serve::portions::Held;
 use crate::serve::problem::{Answer, Problem};
 use crate::serve::rates::Client;
 use crate::serve::request_id;
+use crate::units::whole_micros;
 
 /// Paths that need no token: they say nothing of the log. All others do, whatever is routed there.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
@@ -42,7 +43,7 @@ pub(super) async fn answer(
     let strategy = response.headers().get(super::events::STRATEGY).and_then(|name| name.to_str().ok());
     tracing::info!(
         request = %id, method = %method, path = ?path, status, code, strategy,
-        client = %peer, us = micros(started.elapsed()), "answered"
+        client = %peer, us = whole_micros(started.elapsed()), "answered"
     );
     response
 }
@@ -54,10 +55,6 @@ pub(super) fn finish(response: &mut Response, id: &str) {
         headers.insert(request_id::NAME, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Hands a request that was let in to its handler, and holds its place until the answer is taken.

@@ -19,6 +19,7 @@ use crate::serve::front::Front;
 use crate::serve::problem::{Answer, Problem};
 use crate::serve::{door, health, request_id, scrape};
 use crate::service::orders::{self, Order};
+use crate::units::whole_micros;
 
 /// Who is at the other end of the socket, by what the system says of it.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ pub(super) async fn answer(router: Router, operator: Operator, mut request: Requ
     let code = response.extensions().get::<Answer>().map(|answer| answer.0);
     tracing::info!(
         request = %id, method = %method, path = ?path, status = response.status().as_u16(), code,
-        operator = %by, us = door::micros(started.elapsed()), "ordered"
+        operator = %by, us = whole_micros(started.elapsed()), "ordered"
     );
     response
 }
