@@ -19,17 +19,8 @@ const EVENTS: u64 = 3_000;
 
 /// Audits a strategy on a small log, and returns the saved audit.
 fn audit(place: &Place, log: &Path, strategy: &str, options: &[&str]) -> (Value, Output) {
-    let args = [
-        "audit",
-        strategy,
-        "--reference",
-        "native-keyset",
-        "--requests",
-        "60",
-        "--priority",
-        "normal",
-        "--json",
-    ];
+    let usual = "--reference native-keyset --requests 60 --priority normal --json".split(' ');
+    let args: Vec<&str> = ["audit", strategy].into_iter().chain(usual).collect();
     let ran = place.run(log, &[&args[..], options].concat());
     assert!(matches!(code(&ran), 0 | 1), "{strategy}: {}", stderr(&ran));
     let audit =
@@ -53,7 +44,7 @@ fn findings(audit: &Value) -> BTreeMap<String, String> {
 
 /// The path of a hostile strategy, or the name of one that the program carries.
 fn named(strategy: &str) -> String {
-    if keyhole::registry::BUILT_IN.contains(&strategy) {
+    if keyhole_runtime::registry::BUILT_IN.contains(&strategy) {
         return strategy.to_owned();
     }
     guest(strategy).to_str().unwrap().to_owned()

@@ -6,3 +6,15 @@ mod inspect;
 mod interrupted;
 mod requests;
 mod results;
+
+use std::path::PathBuf;
+
+use crate::support::Place;
+use crate::support::foreign::log_with_ties;
+
+/// A place, and a log in it whose events share their times.
+fn with_log() -> (Place, PathBuf) {
+    let place = Place::new();
+    let log = log_with_ties(&place);
+    (place, log)
+}

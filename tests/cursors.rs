@@ -3,14 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::support::answers::{Answer, pages};
 use crate::support::foreign::log_with_ties;
 use crate::support::writer::Writer;
-use crate::support::{Place, code, stderr, stdout};
-
-const STRATEGIES: [&str; 4] = ["baseline", "keyset", "native-baseline", "native-keyset"];
+use crate::support::{Place, STRATEGIES, code, error_of, refused, stderr, stdout};
 
 /// Filters with the page size that they are walked with.
 const WALKS: [(&[&str], &str); 4] = [
@@ -93,7 +89,7 @@ fn a_cursor_for_another_filter_is_refused() {
         &["--actor", "5", "--from", "1767000000", "--to", "1767001200", "--action", "LOGIN"],
         &["--actor", "5", "--from", "1767000000", "--to", "1767001200", "--action", ""],
     ] {
-        refused(&place, &log, other, &cursor);
+        is_refused(&place, &log, other, &cursor);
     }
     assert!(ask(&place, &log, "keyset", &own, &["--page-size", "9", "--after", &cursor]).is_full());
 }
@@ -107,12 +103,12 @@ fn a_changed_cursor_is_refused() {
     for position in [0, 1, 10, 20, 30, last / 2 + 10, last - 1, last] {
         let mut changed = cursor.clone().into_bytes();
         changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
-        refused(&place, &log, &[], std::str::from_utf8(&changed).unwrap());
+        is_refused(&place, &log, &[], std::str::from_utf8(&changed).unwrap());
     }
     for changed in
         ["", "x", &cursor[..last], &format!("{cursor}A"), &format!("{cursor}="), &format!(" {cursor}")]
     {
-        refused(&place, &log, &[], changed);
+        is_refused(&place, &log, &[], changed);
     }
 }
 
@@ -129,7 +125,7 @@ fn a_bad_cursor_in_a_conversation_names_its_line() {
     std::fs::write(&queries, format!("{}\n{}\n", line(&cursor, "null"), line(&cursor, "5"))).unwrap();
     let ran = place.run(&log, &["page", "keyset", "--json", "--queries", queries.to_str().unwrap()]);
     assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 1), "{}", stderr(&ran));
-    let error: Value = serde_json::from_str(&stderr(&ran)).unwrap();
+    let error = error_of(&ran);
     assert_eq!(error["code"], "bad-cursor");
     assert!(error["message"].as_str().unwrap().contains("line 2"), "{error}");
 }
@@ -142,7 +138,7 @@ fn a_cursor_is_good_for_its_log_wherever_that_lies_and_for_no_other() {
     let elsewhere = place.path("elsewhere");
     std::fs::rename(&log, &elsewhere).unwrap();
     assert!(ask(&place, &elsewhere, "keyset", &[], &["--after", &cursor]).is_full());
-    refused(&place, &place.small_data(200), &[], &cursor);
+    is_refused(&place, &place.small_data(200), &[], &cursor);
 }
 
 #[test]
@@ -156,7 +152,7 @@ fn a_cursor_outlives_one_change_of_keys() {
     std::fs::write(&file, [&new[..], &old].concat()).unwrap();
     assert!(ask(&place, &log, "keyset", &[], &["--after", &cursor]).is_full());
     std::fs::write(&file, new).unwrap();
-    refused(&place, &log, &[], &cursor);
+    is_refused(&place, &log, &[], &cursor);
 }
 
 /// The ids that a filter has, newest first, by the plainest strategy and the largest pages.
@@ -185,12 +181,10 @@ fn first_cursor(place: &Place, log: &Path, filter: &[&str]) -> String {
     ask(place, log, "native-keyset", filter, &["--page-size", "10"]).next.unwrap()
 }
 
-fn refused(place: &Place, log: &Path, filter: &[&str], cursor: &str) {
+fn is_refused(place: &Place, log: &Path, filter: &[&str], cursor: &str) {
     // One argument, so that a cursor that begins with a hyphen is not taken for an option.
     let after = format!("--after={cursor}");
     let ran = place.run(log, &[&["page", "native-keyset", "--json", &after], filter].concat());
-    assert_eq!((code(&ran), stdout(&ran)), (2, String::new()), "{cursor:?} with {filter:?}");
-    let error: Value = serde_json::from_str(&stderr(&ran)).unwrap();
-    assert_eq!(error["code"], "bad-cursor", "{cursor:?} with {filter:?}: {error}");
+    let error = refused(&ran, 2, "bad-cursor");
     assert!(error["fix"].as_str().unwrap().contains("page number"), "{error}");
 }

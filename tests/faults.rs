@@ -5,18 +5,9 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use serde_json::Value;
 
 use crate::support::writer::{Conversation, Model, Writer, ids, whole_log};
-use crate::support::{Place, code, digest, stderr, stdout};
-
-const STRATEGIES: [&str; 4] = ["keyset", "baseline", "native-keyset", "native-baseline"];
-
-/// The error that a run ended with, as JSON. Panics if it printed a page, or ended otherwise.
-fn refusal(output: &Output) -> Value {
-    assert_eq!((code(output), stdout(output).as_str()), (2, ""), "{}", stderr(output));
-    serde_json::from_str(stderr(output).lines().last().unwrap_or_default()).unwrap()
-}
+use crate::support::{Place, STRATEGIES, code, digest, error_of, refused, stderr, stdout};
 
 fn first_page(place: &Place, data: &Path, strategy: &str) -> Output {
     place.run(data, &["--json", "page", strategy, "--page-size", "20"])
@@ -44,8 +35,7 @@ fn patch(path: &Path, offset: u64, bytes: &[u8]) {
 
 fn assert_payload_corrupt(place: &Place, data: &Path, id: i64, case: &str) {
     for strategy in STRATEGIES {
-        let error = refusal(&first_page(place, data, strategy));
-        assert_eq!(error["code"], "payload-corrupt", "{case}, {strategy}: {error}");
+        let error = refused(&first_page(place, data, strategy), 2, "payload-corrupt");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(&format!("event {id} ")), "{case}, {strategy}: {message}");
     }
@@ -110,16 +100,12 @@ fn a_flipped_byte_in_the_contracts_data_set_is_caught_by_the_demo() {
         let middle = whole.len() / 3;
         let found = whole[middle..].windows(needle.len()).position(|bytes| bytes == needle).unwrap();
         patch(&path, u64::try_from(middle + found).unwrap(), b"Y");
-        let error = refusal_of_demo(&place.run(&data, &["--json", "demo", "--requests", "1"]));
-        assert_eq!(error["code"], "bad-log", "{error}");
+        let ran = place.run(&data, &["--json", "demo", "--requests", "1"]);
+        let error = error_of(&ran);
+        assert_eq!((code(&ran), error["code"].as_str()), (2, Some("bad-log")), "{error}");
         assert!(error["where"].as_str().unwrap().ends_with(file), "{error}");
         std::fs::write(&path, whole).unwrap();
     }
-}
-
-fn refusal_of_demo(output: &Output) -> Value {
-    assert_eq!(code(output), 2, "{}", stdout(output));
-    serde_json::from_str(stderr(output).lines().last().unwrap()).unwrap()
 }
 
 #[test]
@@ -135,7 +121,7 @@ fn a_flipped_byte_in_the_database_is_caught_after_scratch_was_filled_too() {
     patch(&database, 4096 * 4, b"\x07");
     let output = place
         .run(&data, &["--json", "verify", "keyset", "--reference", "native-baseline", "--requests", "50"]);
-    assert_eq!(refusal_of_demo(&output)["code"], "bad-log");
+    assert_eq!((code(&output), error_of(&output)["code"].as_str()), (2, Some("bad-log")));
     std::fs::write(&database, &whole).unwrap();
 
     let at = whole.windows(text.len()).position(|bytes| bytes == text.as_bytes()).unwrap();
@@ -198,14 +184,7 @@ fn a_log_that_is_replaced_by_another_during_a_conversation_is_read_from_the_next
         let mut conversation = Conversation::start(&place, &data, strategy);
         conversation.ask(&whole_log(1, 50));
         replace(&data, &other);
-        for page in [1, 2, 28, 29] {
-            let query = whole_log(page, 50);
-            assert_eq!(
-                ids(&conversation.ask(&query)),
-                model.ids(&query, i64::MAX),
-                "{strategy}, page {page}"
-            );
-        }
+        conversation.assert_pages(&model, [1, 2, 28, 29]);
         conversation.end();
     }
 }
@@ -224,14 +203,7 @@ fn a_log_that_is_replaced_by_one_that_differs_in_the_middle_only_is_noticed() {
         let mut conversation = Conversation::start(&place, &data, strategy);
         conversation.ask(&whole_log(1, 50));
         replace(&data, &other);
-        for page in 1..=30 {
-            let query = whole_log(page, 50);
-            assert_eq!(
-                ids(&conversation.ask(&query)),
-                model.ids(&query, i64::MAX),
-                "{strategy}, page {page}"
-            );
-        }
+        conversation.assert_pages(&model, 1..=30);
     }
 }
 
@@ -252,8 +224,7 @@ fn a_journal_left_by_a_killed_writer_needs_recovery_and_then_pages_again() {
     let (exit, error) = conversation.try_ask(&whole_log(1, 50)).unwrap_err();
     assert_eq!((exit, error["code"].as_str()), (2, Some("log-needs-recovery")), "{error}");
     for strategy in STRATEGIES {
-        let error = refusal(&first_page(&place, &data, strategy));
-        assert_eq!(error["code"], "log-needs-recovery", "{error}");
+        let error = refused(&first_page(&place, &data, strategy), 2, "log-needs-recovery");
         assert!(error["where"].as_str().unwrap().ends_with("audit.db"), "{error}");
         assert!(error["fix"].as_str().unwrap().contains("open the database once for writing"), "{error}");
     }
@@ -291,8 +262,7 @@ fn a_lock_that_is_held_long_is_busy_and_one_that_is_held_shortly_is_waited_for()
     writer.order("lock 60");
     assert_eq!(writer.report()["locked"], true);
     let began = Instant::now();
-    let error = refusal(&first_page(&place, &data, "keyset"));
-    assert_eq!(error["code"], "busy", "{error}");
+    refused(&first_page(&place, &data, "keyset"), 2, "busy");
     let (exit, error) = conversations[0].try_ask(&whole_log(3, 20)).unwrap_err();
     assert_eq!((exit, error["code"].as_str()), (2, Some("busy")), "{error}");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
@@ -324,8 +294,7 @@ fn a_database_that_is_not_a_log_is_told_from_one() {
         let data = place.small_data(50);
         tamper(&data, &sql);
         for strategy in ["keyset", "native-baseline"] {
-            let error = refusal(&first_page(&place, &data, strategy));
-            assert_eq!(error["code"], "bad-log", "{case}: {error}");
+            let error = refused(&first_page(&place, &data, strategy), 2, "bad-log");
             assert!(error["message"].as_str().unwrap().contains(said), "{case}: {error}");
             assert!(error["where"].as_str().unwrap().ends_with("audit.db"), "{case}: {error}");
         }
@@ -342,6 +311,6 @@ fn a_file_that_is_no_database_is_told_from_one() {
         let place = Place::new();
         let data = place.small_data(50);
         std::fs::write(data.join("audit.db"), content).unwrap();
-        assert_eq!(refusal(&first_page(&place, &data, "keyset"))["code"], "bad-log");
+        refused(&first_page(&place, &data, "keyset"), 2, "bad-log");
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::writer::{Conversation, Model, ids, whole_log};
+use crate::support::writer::{Conversation, Model};
 use crate::support::{Place, code, digest, stderr};
 
 /// Starts a run and kills it after a while. False if it had ended by then.
@@ -34,10 +34,7 @@ fn digests(data: &Path) -> [String; 2] {
 
 fn assert_right_pages(place: &Place, data: &Path, model: &Model) {
     let mut keyset = Conversation::start(place, data, "keyset");
-    for number in [1, 77, 900] {
-        let query = whole_log(number, 50);
-        assert_eq!(ids(&keyset.ask(&query)), model.ids(&query, i64::MAX), "page {number}");
-    }
+    keyset.assert_pages(model, [1, 77, 900]);
     keyset.end();
 }
 
@@ -147,6 +144,6 @@ fn a_seed_that_is_killed_at_any_moment_leaves_no_part_of_a_log_and_the_next_one_
 /// So many moments anywhere in the time that a whole run takes, other ones each time.
 fn drawn(whole: Duration, count: u32) -> impl Iterator<Item = Duration> {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let mut random = keyhole::contract::Random::new(u64::from(clock.subsec_nanos()));
+    let mut random = keyhole_log::dataset::Random::new(u64::from(clock.subsec_nanos()));
     (0..count).map(move |_| whole * u32::try_from(random.below(1000)).unwrap() / 1000)
 }

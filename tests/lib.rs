@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyhole::selftest::zoo;
+use keyhole_lab::selftest::zoo;
 
 /// A file with the component that plays the strategy `name`, made in `folder`. Panics where there is no
 /// such strategy.

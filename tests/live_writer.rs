@@ -4,15 +4,17 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyhole::contract::Random;
-use keyhole::log::Log;
-use keyhole::page::{Pager, parse};
-use keyhole::registry;
-use keyhole::strategy::{Instances, Worker};
+use keyhole_log::Log;
+use keyhole_log::dataset::Random;
+use keyhole_log::grants::Instances;
+use keyhole_log::model::Pager;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::page::parse;
+use keyhole_runtime::registry;
 use serde_json::{Value, json};
 
-use crate::support::Place;
 use crate::support::writer::{Commit, Conversation, Model, Writer, ids, whole_log};
+use crate::support::{Place, SetOnDrop};
 
 /// A request like any that a client may send, over a log whose times lie in the contract's month.
 fn any_request(random: &mut Random) -> Value {
@@ -73,7 +75,8 @@ fn pages_of_both_strategies_are_equal_at_every_snapshot_while_a_writer_appends()
             if seen && bounds.len() > 1 {
                 break;
             }
-            assert!(bounds.len() < 200, "no snapshot of the log has this page: {query}\n{page:?}");
+            // The writer makes no more commits than that: on a busy machine a page may have seen any of them.
+            assert!(bounds.len() < 600, "no snapshot of the log has this page: {query}\n{page:?}");
         }
         assert!(bounds.iter().any(|&bound| model.ids(&query, bound) == page), "{query}\n{page:?}");
         snapshots += 1;
@@ -132,18 +135,9 @@ fn waits_beside(strategy: &str, deep: u64) -> Vec<f64> {
                 reader.ask(&whole_log(page, 50));
             }
         });
-        // Told on every way out: a reader that went on would hide the failure.
-        let _over = Told(&over);
+        let _over = SetOnDrop(&over);
         waits(&data)
     })
-}
-
-struct Told<'a>(&'a AtomicBool);
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn waits(data: &Path) -> Vec<f64> {
@@ -193,7 +187,7 @@ fn readers_of_one_process_that_overlap_without_end_let_the_writer_in() {
                 }
             });
         }
-        let _over = Told(&over);
+        let _over = SetOnDrop(&over);
         Writer::start(&data).carry_out("append 50 5 20")
     });
     let longest = commits.iter().map(|commit| commit.wait_ms).fold(0.0, f64::max);

@@ -11,13 +11,16 @@ mod wasi;
 use std::path::Path;
 use std::sync::Arc;
 
-use keyhole::engine::Engine;
-use keyhole::error::Error;
-use keyhole::log::Log;
-use keyhole::page::{Filter, Page, PageRequest, Pager, Position};
-use keyhole::policy::Grants;
-use keyhole::selftest::zoo;
-use keyhole::strategy::{Instances, Strategy, Worker};
+use keyhole_lab::selftest::cases::newest;
+use keyhole_lab::selftest::zoo;
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::grants::Instances;
+use keyhole_log::model::{Page, Pager};
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::strategy::Strategy;
 
 /// An honest strategy that is not built in.
 fn honest() -> Vec<u8> {
@@ -39,7 +42,5 @@ fn reasons(engine: &Engine, bytes: &[u8]) -> Vec<String> {
 
 /// The newest events of a log, or none of them.
 fn ask(engine: &Engine, strategy: &Arc<Strategy>, log: &Log, page_size: u32) -> Result<Page, Error> {
-    let filter = Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None };
-    let request = PageRequest { filter, position: Position::Page(1), page_size, up_to: None };
-    Worker::new(engine, strategy, Instances::Fresh, log, None).page(&request)
+    Worker::new(engine, strategy, Instances::Fresh, log, None).page(&newest(page_size))
 }

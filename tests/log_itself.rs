@@ -11,9 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::writer::{Conversation, Model, Writer, ids, whole_log};
-use crate::support::{Place, binary, code, stderr, stdout};
-
-const STRATEGIES: [&str; 4] = ["keyset", "baseline", "native-keyset", "native-baseline"];
+use crate::support::{Place, STRATEGIES, binary, code, error_of, refused, stderr, stdout};
 
 #[test]
 fn a_symlink_in_place_of_a_file_is_refused_by_its_name() {
@@ -23,8 +21,7 @@ fn a_symlink_in_place_of_a_file_is_refused_by_its_name() {
         link_away(&place, &data, file);
         for strategy in STRATEGIES {
             let ran = place.run(&data, &["--json", "page", strategy]);
-            let error: Value = serde_json::from_str(stderr(&ran).lines().last().unwrap()).unwrap();
-            assert_eq!((code(&ran), error["code"].as_str()), (2, Some("bad-log")), "{error}");
+            let error = refused(&ran, 2, "bad-log");
             assert!(error["where"].as_str().unwrap().ends_with(file), "{error}");
         }
     }
@@ -94,8 +91,7 @@ fn code_in_the_logs_schema_does_not_run() {
     Connection::open(data.join("audit.db")).unwrap().execute_batch(computed).unwrap();
     for strategy in STRATEGIES {
         let ran = place.run(&data, &["--json", "page", strategy]);
-        let error: Value = serde_json::from_str(stderr(&ran).lines().last().unwrap()).unwrap();
-        assert_eq!(error["code"], "bad-log", "{strategy}: {error}");
+        let error = refused(&ran, 2, "bad-log");
         assert!(error["message"].as_str().unwrap().contains("resource_type"), "{strategy}: {error}");
     }
 }
@@ -113,8 +109,7 @@ fn a_writer_that_holds_its_lock_for_ten_seconds_makes_pages_busy_and_then_right_
     let mut busy = 0;
     while began.elapsed() < Duration::from_secs(3) {
         let ran = place.run(&data, &["--json", "page", "keyset"]);
-        let error: Value = serde_json::from_str(stderr(&ran).lines().last().unwrap()).unwrap();
-        assert_eq!((code(&ran), error["code"].as_str()), (2, Some("busy")), "{error}");
+        refused(&ran, 2, "busy");
         busy += 1;
     }
     assert!(busy > 0);
@@ -154,8 +149,7 @@ fn a_full_disk_for_scratch_is_an_error_of_scratch_alone() {
     assert_eq!(code(&ran), 0, "{}", stderr(&ran));
     for strategy in ["keyset", "native-keyset"] {
         let ran = run(strategy);
-        let error: Value = serde_json::from_str(stderr(&ran).lines().last().unwrap()).unwrap();
-        assert_eq!(error["code"], "scratch-full", "{strategy}: {error}");
-        assert_eq!(stdout(&ran), "");
+        let error = error_of(&ran);
+        assert_eq!((error["code"].as_str(), stdout(&ran).as_str()), (Some("scratch-full"), ""), "{strategy}");
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends there"
 )]
 
+mod architecture;
 mod audit;
 mod command_line;
 mod contract;
@@ -14,19 +15,17 @@ mod decisions;
 mod diff;
 mod faults;
 mod hostile;
-mod hostile_names;
-mod hostile_scratch;
 mod killed;
 mod live_writer;
 mod loading;
 mod log_itself;
+mod page_checks;
 mod policy;
 mod report;
 mod scratch;
 mod selftest;
 mod serve;
 mod service;
-mod sql;
 mod storms;
 mod support;
 mod wrong_strategies;

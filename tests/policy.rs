@@ -1,95 +1,12 @@
 //! The operator's policy, through the binary: who is let in, with which bytes, and what a refusal says.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
 use minisign::KeyPair;
 use serde_json::Value;
 
-use crate::support::{Place, code, digest, guest, stderr, stdout};
-
-/// A place with a small log, the keyset strategy as a file, and an empty policy.
-struct Desk {
-    place: Place,
-    log: PathBuf,
-    component: PathBuf,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let place = Place::new();
-        let log = place.small_data(2_000);
-        let component = place.path("fast.wasm");
-        std::fs::write(&component, keyhole::registry::KEYSET).unwrap();
-        let desk = Self { place, log, component };
-        desk.write("version = 1\n");
-        desk
-    }
-
-    fn policy(&self) -> PathBuf {
-        self.place.path("keyhole.toml")
-    }
-
-    fn write(&self, text: &str) {
-        std::fs::write(self.policy(), text).unwrap();
-    }
-
-    fn read(&self) -> String {
-        std::fs::read_to_string(self.policy()).unwrap()
-    }
-
-    /// Runs the binary under the policy.
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.place.keyhole();
-        command.arg("--data").arg(&self.log).arg("--policy").arg(self.policy()).args(args).output().unwrap()
-    }
-
-    /// Runs it, and asserts that it is refused with this code, if one is named. Returns the error.
-    fn refused(&self, args: &[&str], exit: i32, error: &str) -> Value {
-        let output = self.run(&[&["--json"], args].concat());
-        let said = stderr(&output);
-        assert_eq!(code(&output), exit, "{args:?}: {said}");
-        assert_eq!(stdout(&output), "", "{args:?}: nothing of a page is given");
-        let last = said.lines().last().unwrap_or_default();
-        let object: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{args:?}: {said}"));
-        if !error.is_empty() {
-            assert_eq!(object["code"], error, "{args:?}: {said}");
-        }
-        object
-    }
-
-    fn allow(&self, file: &Path, name: &str) -> Output {
-        let file = file.to_str().unwrap();
-        self.run(&[
-            "--quiet",
-            "policy",
-            "allow",
-            file,
-            "--as",
-            name,
-            "--by",
-            "Ada",
-            "--reason",
-            "faster",
-            "--yes",
-            "--requests",
-            "40",
-            "--priority",
-            "normal",
-        ])
-    }
-
-    /// A stanza for the component, with these lines besides.
-    fn stanza(&self, lines: &str) -> String {
-        format!(
-            "version = 1\n[strategy.fast]\nfile = \"fast.wasm\"\ndigest = \"sha256:{}\"\n\
-             interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\n\
-             columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]\n\
-             functions = [\"count\", \"max\", \"min\", \"row_number\", \"sum\"]\n{lines}",
-            digest(&self.component)
-        )
-    }
-}
+use crate::support::desk::Desk;
+use crate::support::{code, digest, guest, stderr, stdout};
 
 fn lines(error: &Value) -> &str {
     error["lines"].as_str().unwrap_or_else(|| panic!("no lines: {error}"))
@@ -99,7 +16,7 @@ fn lines(error: &Value) -> &str {
 fn what_is_allowed_may_run_by_name_and_by_path_with_what_it_used_and_no_more() {
     let desk = Desk::new();
     desk.write("# mine\nversion = 1\n\n[limits] # of all\nrows = 9_000\n");
-    let allowed = desk.allow(&desk.component, "fast");
+    let allowed = desk.allow(&desk.component, "fast", &[]);
     assert_eq!(code(&allowed), 0, "{}", stderr(&allowed));
     let text = desk.read();
     assert!(text.starts_with("# mine\nversion = 1\n\n[limits] # of all\nrows = 9_000\n"), "{text}");
@@ -107,7 +24,7 @@ fn what_is_allowed_may_run_by_name_and_by_path_with_what_it_used_and_no_more() {
     assert!(text.contains("columns = [\"id\", \"created_at\", \"actor_id\", \"action\"]"), "{text}");
     assert!(!text.contains("upper") && !text.contains("resource_type"), "only what it used: {text}");
 
-    let recorded = stdout(&desk.run(&["--json", "decisions", "show"]));
+    let recorded = desk.recorded();
     for words in ["\"grant\"", "Ada", "faster", &digest(&desk.component), &digest(&desk.policy())] {
         assert!(recorded.contains(words), "{words} is not recorded: {recorded}");
     }
@@ -125,7 +42,7 @@ fn what_is_allowed_may_run_by_name_and_by_path_with_what_it_used_and_no_more() {
 #[test]
 fn each_grant_that_is_removed_is_asked_for_by_its_line() {
     let desk = Desk::new();
-    assert_eq!(code(&desk.allow(&desk.component, "fast")), 0);
+    assert_eq!(code(&desk.allow(&desk.component, "fast", &[])), 0);
     let whole = desk.read();
     for (key, word, error) in [
         ("interfaces", "log", "not-granted"),
@@ -150,7 +67,7 @@ fn each_grant_that_is_removed_is_asked_for_by_its_line() {
 }
 
 #[test]
-fn a_file_without_a_stanza_is_refused_with_the_least_one_and_all_reasons_at_once() {
+fn a_file_without_a_section_is_refused_with_the_least_one_and_all_reasons_at_once() {
     let desk = Desk::new();
     let said = desk.refused(&["page", desk.component.to_str().unwrap()], 1, "not-granted");
     let least = lines(&said).to_owned();
@@ -172,7 +89,7 @@ fn a_file_without_a_stanza_is_refused_with_the_least_one_and_all_reasons_at_once
 }
 
 #[test]
-fn no_stanza_of_another_name_lets_a_strategy_in() {
+fn no_section_of_another_name_lets_a_strategy_in() {
     let desk = Desk::new();
     desk.write(&desk.stanza(""));
     let other = guest("honest");
@@ -242,10 +159,10 @@ fn a_new_version_keeps_the_old_grants_and_is_refused_if_it_needs_more() {
     let desk = Desk::new();
     let honest = desk.place.path("honest.wasm");
     std::fs::copy(guest("honest"), &honest).unwrap();
-    assert_eq!(code(&desk.allow(&honest, "search")), 0);
+    assert_eq!(code(&desk.allow(&honest, "search", &[])), 0);
     let before = desk.read();
     // The keyset strategy needs scratch, which the old version did not.
-    let refused = desk.allow(&desk.component, "search");
+    let refused = desk.allow(&desk.component, "search", &[]);
     assert_eq!(code(&refused), 1, "{}", stdout(&refused));
     assert!(stdout(&refused).contains("[strategy.search]"), "{}", stdout(&refused));
     assert!(stdout(&refused).contains("\"scratch\""), "{}", stdout(&refused));
@@ -262,7 +179,7 @@ fn a_new_version_keeps_the_old_grants_and_is_refused_if_it_needs_more() {
         .map(|line| format!("{line}\n"))
         .collect::<String>();
     desk.write(&wider);
-    let allowed = desk.allow(&desk.component, "search");
+    let allowed = desk.allow(&desk.component, "search", &[]);
     assert_eq!(code(&allowed), 0, "{}{}", stdout(&allowed), stderr(&allowed));
     let after = desk.read();
     assert!(after.contains(&digest(&desk.component)) && !after.contains(&digest(&honest)), "{after}");
@@ -276,20 +193,9 @@ fn without_a_word_of_agreement_nothing_is_written() {
     let desk = Desk::new();
     let before = desk.read();
     let said = desk.refused(
-        &[
-            "--quiet",
-            "policy",
-            "allow",
-            "./fast.wasm",
-            "--as",
-            "fast",
-            "--by",
-            "Ada",
-            "--reason",
-            "x",
-            "--requests",
-            "5",
-        ],
+        &"--quiet policy allow ./fast.wasm --as fast --by Ada --reason x --requests 5"
+            .split(' ')
+            .collect::<Vec<_>>(),
         2,
         "bad-request",
     );

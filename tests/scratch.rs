@@ -8,14 +8,18 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
-use keyhole::log::Log;
-use keyhole::page::{Pager, parse};
-use keyhole::policy::{Grants, KEY_COLUMNS};
-use keyhole::registry;
-use keyhole::scratch::Scratch;
-use keyhole::strategy::{Instances, Strategy, Worker};
+use keyhole_log::Log;
+use keyhole_log::grants::Instances;
+use keyhole_log::grants::{Grants, KEY_COLUMNS};
+use keyhole_log::limits::Ceilings;
+use keyhole_log::model::Pager;
+use keyhole_runtime::embedded;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::page::parse;
+use keyhole_runtime::registry;
+use keyhole_runtime::scratch::Scratch;
+use keyhole_runtime::strategy::Strategy;
 use serde_json::Value;
 
 use crate::support::writer::{Conversation, Model, Writer, ids, whole_log};
@@ -152,20 +156,14 @@ fn a_scratch_that_is_damaged_during_a_conversation_is_filled_anew() {
     for page in 1..len / 4096 {
         file.write_all_at(&[0xff; 4096], page * 4096).unwrap();
     }
-    for number in [500, 1, 777] {
-        let query = whole_log(number, 50);
-        assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "page {number}");
-    }
+    conversation.assert_pages(&model, [500, 1, 777]);
     fs::File::options()
         .write(true)
         .open(scratch_folder(&place).join("scratch.db"))
         .unwrap()
         .set_len(8192)
         .unwrap();
-    for number in [300, 2] {
-        let query = whole_log(number, 50);
-        assert_eq!(ids(&conversation.ask(&query)), model.ids(&query, i64::MAX), "page {number}");
-    }
+    conversation.assert_pages(&model, [300, 2]);
     conversation.end();
 }
 
@@ -202,14 +200,7 @@ fn late_arrivals_with_small_ids_are_noticed_at_the_next_refresh() {
             ids(&conversation.ask(&whole_log(1, 1000))) == model.ids(&whole_log(1, 1000), i64::MAX)
         });
         assert!(right, "{strategy}: the refresh has not taken in what came in below");
-        for number in 1..=84 {
-            let query = whole_log(number, 50);
-            assert_eq!(
-                ids(&conversation.ask(&query)),
-                model.ids(&query, i64::MAX),
-                "{strategy}, page {number}"
-            );
-        }
+        conversation.assert_pages(&model, 1..=84);
         conversation.end();
         // A new process looks at once.
         writer.carry_out("insert 3300 1767052802");
@@ -229,14 +220,7 @@ fn thousands_of_events_that_another_process_appended_are_taken_in() {
     // Long enough for a page to read the tail itself, and too long for that.
     for events in [5_000, 12_000] {
         model.add(&writer.append(events));
-        for number in [1, 400, 1_000] {
-            let query = whole_log(number, 50);
-            assert_eq!(
-                ids(&conversation.ask(&query)),
-                model.ids(&query, i64::MAX),
-                "{events}, page {number}"
-            );
-        }
+        conversation.assert_pages(&model, [1, 400, 1_000]);
     }
     assert_pages(&place, &data, &model);
 }
@@ -252,14 +236,7 @@ fn an_empty_log_has_no_pages_until_its_first_events_arrive() {
         for events in [1, 100, 2_000, 10] {
             writer.append(events);
             let model = Model::of(&data);
-            for number in [1, 2, 40] {
-                let query = whole_log(number, 50);
-                assert_eq!(
-                    ids(&conversation.ask(&query)),
-                    model.ids(&query, i64::MAX),
-                    "{strategy}, page {number}"
-                );
-            }
+            conversation.assert_pages(&model, [1, 2, 40]);
         }
         conversation.end();
     }
@@ -285,8 +262,8 @@ fn a_strategy_that_outgrows_its_quota_stops_and_harms_nobody() {
     let full = 1 << 20;
     let grants = Grants { columns: KEY_COLUMNS.to_vec(), scratch_quota: full, ..Grants::local() };
     let sandboxed =
-        Strategy::load(&engine, "keyset", Path::new("keyset"), registry::KEYSET, grants.clone()).unwrap();
-    let native = Strategy::native_keyset("native-keyset", registry::KEYSET, grants);
+        Strategy::load(&engine, "keyset", Path::new("keyset"), embedded::KEYSET, grants.clone()).unwrap();
+    let native = Strategy::native_keyset("native-keyset", embedded::KEYSET, grants);
     for strategy in [sandboxed, native] {
         let scratch = Scratch::new(&engine, &strategy, &log, &place.path("cache"), None);
         for _ in 0..2 {

@@ -1,7 +1,5 @@
 //! `keyhole serve`: a real process, spoken to over raw sockets.
 
-mod broken;
-mod conditional;
 mod crowds;
 mod errors;
 mod operators;
@@ -13,4 +11,3 @@ mod stanzas;
 mod swaps;
 mod tokens;
 mod verbs;
-mod walkers;

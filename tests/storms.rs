@@ -13,8 +13,8 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keyhole::limits::Limits;
-use keyhole::page::Pager;
+use keyhole_log::limits::Limits;
+use keyhole_log::model::Pager;
 
 use self::load::Seen;
 use self::stage::Stage;

@@ -6,66 +6,22 @@ use std::process::Output;
 use serde_json::Value;
 
 use super::named;
-use crate::support::{Place, code, digest, stderr, stdout};
+use crate::support::desk::Desk;
+use crate::support::{code, digest, stderr, stdout};
 
-struct Desk {
-    place: Place,
-    log: PathBuf,
+fn allow(desk: &Desk, strategy: &str, more: &[&str]) -> Output {
+    desk.allow(Path::new(&named(strategy)), "new", &[&["--reference", "native-keyset"], more].concat())
 }
 
-impl Desk {
-    fn new() -> Self {
-        let (place, log) = super::a_log();
-        std::fs::write(place.path("keyhole.toml"), "version = 1\n").unwrap();
-        Self { place, log }
-    }
-
-    fn policy(&self) -> String {
-        std::fs::read_to_string(self.place.path("keyhole.toml")).unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let policy = self.place.path("keyhole.toml");
-        self.place.run(&self.log, &[&["--quiet", "--policy", policy.to_str().unwrap()], args].concat())
-    }
-
-    fn allow(&self, strategy: &str, more: &[&str]) -> Output {
-        let path = named(strategy);
-        let args = [
-            "policy",
-            "allow",
-            &path,
-            "--as",
-            "new",
-            "--by",
-            "Ada",
-            "--reason",
-            "faster",
-            "--yes",
-            "--requests",
-            "40",
-            "--reference",
-            "native-keyset",
-            "--priority",
-            "normal",
-        ];
-        self.run(&[&args[..], more].concat())
-    }
-
-    fn recorded(&self) -> String {
-        stdout(&self.run(&["--json", "decisions", "show"]))
-    }
-
-    fn saved(&self) -> Vec<PathBuf> {
-        let folder = self.place.path("state").join("audits");
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
-    }
+fn saved(desk: &Desk) -> Vec<PathBuf> {
+    let folder = desk.place.path("state").join("audits");
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[test]
 fn the_audit_is_shown_before_the_stanza_saved_and_named_in_it() {
     let desk = Desk::new();
-    let ran = desk.allow("honest", &[]);
+    let ran = allow(&desk, "honest", &[]);
     let said = stdout(&ran);
     assert_eq!(code(&ran), 0, "{said}{}", stderr(&ran));
     let order =
@@ -74,9 +30,9 @@ fn the_audit_is_shown_before_the_stanza_saved_and_named_in_it() {
         order.iter().map(|words| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"))).collect();
     assert!(places.is_sorted(), "{said}");
 
-    let [saved] = &desk.saved()[..] else { panic!("{:?}", desk.saved()) };
+    let [saved] = &saved(&desk)[..] else { panic!("{:?}", saved(&desk)) };
     let sum = digest(saved);
-    assert!(desk.policy().contains(&format!("audit = \"sha256:{sum}\"")), "{}", desk.policy());
+    assert!(desk.read().contains(&format!("audit = \"sha256:{sum}\"")), "{}", desk.read());
     assert!(desk.recorded().contains(&sum), "{}", desk.recorded());
     let audit: Value = serde_json::from_str(&std::fs::read_to_string(saved).unwrap()).unwrap();
     assert_eq!(audit["may"]["proposed"], true);
@@ -88,12 +44,13 @@ fn the_audit_is_shown_before_the_stanza_saved_and_named_in_it() {
 
     // What was saved can be compared with what comes next.
     let path = saved.to_str().unwrap();
-    let same = desk.run(&["--json", "diff", path, path]);
+    let same = desk.run(&["--quiet", "--json", "diff", path, path]);
     assert_eq!(code(&same), 0, "{}{}", stdout(&same), stderr(&same));
     // And what was written lets in exactly this.
-    let page = desk.run(&["page", "new"]);
+    let page = desk.run(&["--quiet", "page", "new"]);
     assert_eq!(code(&page), 0, "{}", stderr(&page));
-    let again = desk.run(&["audit", "new", "--reference", "native-keyset", "--requests", "20", "--json"]);
+    let again =
+        desk.run(&["--quiet", "audit", "new", "--reference", "native-keyset", "--requests", "20", "--json"]);
     let again: Value = serde_json::from_str(&stdout(&again)).unwrap();
     assert_eq!(again["strategy"]["signature"], "digest");
 }
@@ -102,20 +59,20 @@ fn the_audit_is_shown_before_the_stanza_saved_and_named_in_it() {
 fn what_the_audit_calls_unfit_is_not_written_unless_that_is_said() {
     let desk = Desk::new();
     for (strategy, why) in [("early-end", "lie:early-end"), ("attach", "denied-sql")] {
-        let ran = desk.allow(strategy, &[]);
+        let ran = allow(&desk, strategy, &[]);
         let said = stdout(&ran);
         assert_eq!(code(&ran), 1, "{strategy}: {said}{}", stderr(&ran));
         assert!(
             said.contains(why) && said.contains("--despite-unfit") && said.contains("nothing was written")
         );
-        assert_eq!(desk.policy(), "version = 1\n", "{strategy}");
+        assert_eq!(desk.read(), "version = 1\n", "{strategy}");
     }
     let recorded = desk.recorded();
     assert!(recorded.contains("\"refuse\"") && !recorded.contains("\"grant\""), "{recorded}");
 
-    let ran = desk.allow("early-end", &["--despite-unfit"]);
+    let ran = allow(&desk, "early-end", &["--despite-unfit"]);
     assert_eq!(code(&ran), 0, "{}{}", stdout(&ran), stderr(&ran));
-    assert!(desk.policy().contains("[strategy.new]"));
+    assert!(desk.read().contains("[strategy.new]"));
     let recorded = desk.recorded();
     assert!(recorded.contains("despite an audit that calls it unfit (") && recorded.contains("\"grant\""));
 }
@@ -123,18 +80,18 @@ fn what_the_audit_calls_unfit_is_not_written_unless_that_is_said() {
 #[test]
 fn what_cannot_be_loaded_is_not_written_whatever_is_said() {
     let desk = Desk::new();
-    let ran = desk.allow("exports-nothing", &["--despite-unfit"]);
+    let ran = allow(&desk, "exports-nothing", &["--despite-unfit"]);
     assert_eq!(code(&ran), 1, "{}{}", stdout(&ran), stderr(&ran));
     assert!(stdout(&ran).contains("it cannot be loaded"), "{}", stdout(&ran));
-    assert_eq!(desk.policy(), "version = 1\n");
+    assert_eq!(desk.read(), "version = 1\n");
 }
 
 #[test]
 fn only_the_user_can_read_a_saved_audit() {
     use std::os::unix::fs::PermissionsExt;
     let desk = Desk::new();
-    assert_eq!(code(&desk.allow("honest", &[])), 0);
+    assert_eq!(code(&allow(&desk, "honest", &[])), 0);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&desk.place.path("state").join("audits")), 0o700);
-    assert_eq!(mode(&desk.saved()[0]), 0o600);
+    assert_eq!(mode(&saved(&desk)[0]), 0o600);
 }

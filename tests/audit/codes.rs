@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use keyhole::audit::findings::KINDS;
+use keyhole_lab::audit::findings::KINDS;
 
 use super::{a_log, audit, findings, named};
 use crate::support::Place;

@@ -83,7 +83,7 @@ fn every_screen_stands_in_the_index_and_nothing_else_does() {
 fn audited(strategy: &str, exit: i32) -> String {
     let place = Place::new();
     let mut name = strategy.to_owned();
-    if !keyhole::registry::BUILT_IN.contains(&strategy) {
+    if !keyhole_runtime::registry::BUILT_IN.contains(&strategy) {
         name = format!("./{strategy}.wasm");
         std::fs::copy(guest(strategy), place.path(&name)).unwrap();
     }
@@ -114,7 +114,7 @@ fn audited(strategy: &str, exit: i32) -> String {
 /// of which a busy machine asks some twice; and of strategies that are built for the tests, which change, their
 /// digests and their fuel. Without the width of columns, too.
 fn stable(screen: &str, strategy: &str) -> Vec<String> {
-    let is_test = !keyhole::registry::BUILT_IN.contains(&strategy);
+    let is_test = !keyhole_runtime::registry::BUILT_IN.contains(&strategy);
     screen.lines().map(|line| stable_line(line, is_test)).filter(|line| !line.is_empty()).collect()
 }
 

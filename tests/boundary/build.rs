@@ -1,6 +1,6 @@
 //! Builds the guest of the benchmark, as the strategies are built.
 
-#[path = "../../host/build/guests.rs"]
+#[path = "../../host/runtime/build/guests.rs"]
 mod guests;
 
 use std::env;

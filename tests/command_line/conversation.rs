@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::with_log;
 use crate::support::answers::Answer;
 use crate::support::foreign::log_with_ties;
+use crate::support::snapshots::assert_snapshot;
 use crate::support::{Place, code, stderr, stdout};
 
 /// Longer than any answer takes, so that a conversation that stalls fails and does not hang.
@@ -64,50 +66,29 @@ fn each_request_is_answered_before_the_next_is_written() {
 
 #[test]
 fn a_bad_line_stops_the_run_and_is_named_and_the_lines_before_are_answered() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
-    let good = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 1, "page_size": 2}"#;
-    for (bad, words) in [
-        ("{\"from_ts\": 0", "not JSON"),
-        (r#"{"from_ts": 0, "to_ts": 1, "page": 0, "page_size": 1}"#, "page must be a page number from 1"),
-        (r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1001}"#, "page_size must be from 1 to 1000"),
-        (
-            r#"{"from_ts": 0, "to_ts": 9223372036854775808, "page": 1, "page_size": 1}"#,
-            "to_ts must be a 64-bit integer",
-        ),
-        (
-            r#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1, "limit": 3}"#,
-            "there is no field \"limit\"",
-        ),
-        ("\u{1f511}", "not JSON"),
-    ] {
-        let queries = place.path("queries.jsonl");
-        std::fs::write(&queries, format!("{good}\n\n{good}\n{bad}\n{good}\n")).unwrap();
-        let file = queries.to_str().unwrap();
-        let ran = place.run(&log, &["page", "keyset", "--queries", file]);
-        assert_eq!(code(&ran), 2, "{bad}");
-        assert_eq!(stdout(&ran).lines().count(), 2, "{bad}");
-        let said = stderr(&ran);
-        assert!(said.contains("line 4 of ") && said.contains(words), "{bad}: {said}");
-
-        let ran = place.run(&log, &["page", "keyset", "--json", "--queries", file]);
-        assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 2), "{bad}");
-        let error: serde_json::Value = serde_json::from_str(&stderr(&ran)).unwrap();
-        assert_eq!(error["code"], "bad-request", "{error}");
-        assert!(error["message"].as_str().unwrap().contains("line 4 of "), "{error}");
-    }
-}
-
-#[test]
-fn a_line_that_is_not_utf8_is_a_bad_line_too() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
+    let (place, log) = with_log();
+    let good = br#"{"from_ts": 0, "to_ts": 2000000000, "page": 1, "page_size": 2}"#;
     let queries = place.path("queries.jsonl");
-    let good = r#"{"from_ts": 0, "to_ts": 2000000000, "page": 1, "page_size": 2}"#;
-    std::fs::write(&queries, [good.as_bytes(), b"\n{\"from_ts\": \"\xff\"}\n"].concat()).unwrap();
-    let ran = place.run(&log, &["page", "keyset", "--queries", queries.to_str().unwrap()]);
-    assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 1));
-    assert!(stderr(&ran).contains("line 2"), "{}", stderr(&ran));
+    let file = queries.to_str().unwrap();
+    let bad_lines: [&[u8]; 7] = [
+        b"{\"from_ts\": 0",
+        br#"{"from_ts": 0, "to_ts": 1, "page": 0, "page_size": 1}"#,
+        br#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1001}"#,
+        br#"{"from_ts": 0, "to_ts": 9223372036854775808, "page": 1, "page_size": 1}"#,
+        br#"{"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1, "limit": 3}"#,
+        "\u{1f511}".as_bytes(),
+        b"{\"from_ts\": \"\xff\"}",
+    ];
+    let said = bad_lines.map(|bad| {
+        std::fs::write(&queries, [good, &b""[..], good, bad, good].join(&b'\n')).unwrap();
+        let [plain, json] = [&[][..], &["--json"]].map(|switch| {
+            let ran = place.run(&log, &[&["page", "keyset", "--queries", file], switch].concat());
+            assert_eq!((code(&ran), stdout(&ran).lines().count()), (2, 2), "{bad:?}");
+            stderr(&ran).replace(file, "[QUERIES]")
+        });
+        format!("{}\n{plain}{json}\n", String::from_utf8_lossy(bad))
+    });
+    assert_snapshot("bad-lines", &said.concat());
 }
 
 #[test]

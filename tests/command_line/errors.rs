@@ -1,121 +1,97 @@
 //! What goes wrong is said once, in words or as JSON, with the exit code that belongs to it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::support::foreign::log_with_ties;
+use super::with_log;
+use crate::support::snapshots::assert_snapshot;
 use crate::support::{Place, code, stderr, stdout};
 
-/// Runs the binary both ways and asserts that it fails with this code and these words. Returns the
-/// error as JSON.
-fn fails(place: &Place, log: &Path, args: &[&str], exit: i32, error: &str, words: &str) -> Value {
-    let plain = place.run(log, args);
-    let said = stderr(&plain);
-    assert_eq!(code(&plain), exit, "{args:?}: {said}");
-    assert_eq!(stdout(&plain), "", "an error belongs on standard error: {args:?}");
-    assert!(said.contains(words), "{args:?}: {words:?} is not in {said}");
+/// Runs the binary in words and as JSON, and returns what both say and their exit code.
+fn failure(place: &Place, log: &Path, args: &[&str]) -> String {
+    let [plain, json] = [&[][..], &["--json"]].map(|switch| place.run(log, &[switch, args].concat()));
+    assert_eq!(stdout(&plain) + &stdout(&json), "", "an error belongs on standard error: {args:?}");
+    assert_eq!(code(&plain), code(&json), "{args:?}");
+    let object: Map<String, Value> = serde_json::from_str(&stderr(&json)).unwrap();
+    assert!(object.keys().eq(["code", "fix", "message", "where"]), "{args:?}: {object:?}");
+    let said = format!("$ keyhole {}\n{}{}", args.join(" "), stderr(&plain), stderr(&json));
+    said.replace(place.path("").to_str().unwrap(), "[PLACE]/") + &format!("exit {}\n\n", code(&plain))
+}
 
-    let json = place.run(log, &[&["--json"], args].concat());
-    assert_eq!(code(&json), exit, "{args:?}");
-    assert_eq!(stdout(&json), "", "{args:?}");
-    let said = stderr(&json);
-    let object: Value =
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}"));
-    let fields: Vec<&String> = object.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["code", "fix", "message", "where"], "{args:?}");
-    assert_eq!(object["code"], error, "{args:?}: {said}");
-    assert!(object["message"].as_str().unwrap().contains(words), "{args:?}: {words:?} is not in {said}");
-    object
+/// Asserts what is said of each of these command lines on a log.
+fn fails(name: &str, place: &Place, log: &Path, lines: &[&str]) {
+    let split = |line: &&str| failure(place, log, &line.split(' ').collect::<Vec<_>>());
+    assert_snapshot(name, &lines.iter().map(split).collect::<String>());
 }
 
 #[test]
 fn misuse_is_exit_code_2_in_words_and_as_json() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
-    for (args, words) in [
-        (&["pgae"][..], "unrecognized subcommand 'pgae'"),
-        (&["page"], "<STRATEGY>"),
-        (&["page", "keyset", "--pagesize", "3"], "--pagesize"),
-        (&["page", "keyset", "--page", "0"], "--page"),
-        (&["page", "keyset", "--page", "1", "--after", "x"], "cannot be used with"),
-        (&["page", "keyset", "--queries", "-", "--actor", "3"], "cannot be used with"),
-        (&["page", "keyset", "--page-size", "1001"], "page_size must be from 1 to 1000"),
-        (&["page", "keyset", "--from", "yesterday"], "neither Unix seconds nor an RFC 3339 time"),
-        (&["page", "keyset", "--instances", "warm:0"], "warm takes a number of uses"),
-        (&["page", "keyset", "--instances", "hot"], "neither fresh nor warm"),
-        (&["bench", "--mix", "sparse"], "there is no mix \"sparse\""),
-        (&["bench", "--concurrency", "0"], "at least 1"),
-        (&["verify", "--requests", "-1"], "-1"),
-    ] {
-        fails(&place, &log, args, 2, "bad-request", words);
-    }
+    let (place, log) = with_log();
+    let lines = [
+        "pgae",
+        "page",
+        "page keyset --pagesize 3",
+        "page keyset --page 0",
+        "page keyset --page 1 --after x",
+        "page keyset --queries - --actor 3",
+        "page keyset --page-size 1001",
+        "page keyset --from yesterday",
+        "page keyset --instances warm:0",
+        "page keyset --instances hot",
+        "bench --mix sparse",
+        "bench --concurrency 0",
+        "verify --requests -1",
+    ];
+    fails("errors-misuse", &place, &log, &lines);
 }
 
 #[test]
-fn an_unknown_strategy_is_named_with_those_that_exist() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
-    for args in
-        [&["page", "keysett"][..], &["verify", "keysett"], &["inspect", "keysett"], &["bench", "keysett"]]
-    {
-        let error = fails(&place, &log, args, 2, "no-such-strategy", "there is no strategy named keysett");
-        assert!(error["fix"].as_str().unwrap().contains("native-baseline"), "{error}");
-    }
-    let absent = fails(&place, &log, &["page", "./absent.wasm"], 2, "io", "No such file");
-    assert_eq!(absent["where"], "./absent.wasm");
-}
-
-#[test]
-fn a_file_that_is_no_strategy_is_refused_with_a_reason() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
+fn what_is_no_strategy_is_named_with_a_reason_or_with_those_that_exist() {
+    let (place, log) = with_log();
     std::fs::create_dir(place.path("folder.wasm")).unwrap();
     std::fs::write(place.path("empty.wasm"), "").unwrap();
-    for (file, words) in [("./folder.wasm", "not a regular file"), ("./empty.wasm", "the file is empty")] {
-        let error = fails(&place, &log, &["page", file], 1, "refused", words);
-        assert_eq!(error["where"], file);
-    }
+    let lines = [
+        "page keysett",
+        "verify keysett",
+        "inspect keysett",
+        "bench keysett",
+        "page ./absent.wasm",
+        "page ./folder.wasm",
+        "page ./empty.wasm",
+    ];
+    fails("errors-strategies", &place, &log, &lines);
 }
 
 #[test]
 fn an_unreadable_log_is_named_with_what_is_wrong_with_it() {
-    let place = Place::new();
-    let whole = log_with_ties(&place);
-    let without = |sql: &str, name: &str| {
-        let log = copy(&place, &whole, name);
-        rusqlite::Connection::open(log.join("audit.db")).unwrap().execute_batch(sql).unwrap();
-        log
-    };
-    let text = copy(&place, &whole, "text");
-    std::fs::write(text.join("audit.db"), "id,created_at,actor_id\n".repeat(400)).unwrap();
-    let folder = copy(&place, &whole, "folder");
-    std::fs::remove_file(folder.join("audit.db")).unwrap();
-    std::fs::create_dir(folder.join("audit.db")).unwrap();
-    let folder_of_payloads = copy(&place, &whole, "folder-of-payloads");
-    std::fs::remove_file(folder_of_payloads.join("payloads.jsonl")).unwrap();
-    std::fs::create_dir(folder_of_payloads.join("payloads.jsonl")).unwrap();
-    let no_payloads = copy(&place, &whole, "no-payloads");
-    std::fs::remove_file(no_payloads.join("payloads.jsonl")).unwrap();
-    let empty = copy(&place, &whole, "empty");
-    std::fs::write(empty.join("audit.db"), "").unwrap();
-
-    for (log, error, words, file) in [
-        (place.path("nowhere"), "no-log", "there is no log", "nowhere/audit.db"),
-        (no_payloads, "io", "No such file", "payloads.jsonl"),
-        (text, "bad-log", "not a database", "audit.db"),
-        (folder, "bad-log", "not a regular file", "audit.db"),
-        (folder_of_payloads, "bad-log", "not a regular file", "payloads.jsonl"),
-        (empty, "bad-log", "no table audit_events", "audit.db"),
-        (without("DROP TABLE audit_events", "no-table"), "bad-log", "no table audit_events", "audit.db"),
-        (without("DROP INDEX idx_created_at", "no-index"), "bad-log", "no index idx_created_at", "audit.db"),
-    ] {
+    let (place, whole) = with_log();
+    let broken = [
+        ("nowhere", "rm audit.db payloads.jsonl", ""),
+        ("no-payloads", "rm payloads.jsonl", ""),
+        ("text", "yes id,created_at,actor_id | head -400 > audit.db", ""),
+        ("folder", "rm audit.db; mkdir audit.db", ""),
+        ("folder-of-payloads", "rm payloads.jsonl; mkdir payloads.jsonl", ""),
+        ("empty", ": > audit.db", ""),
+        ("no-table", "", "DROP TABLE audit_events"),
+        ("no-index", "", "DROP INDEX idx_created_at"),
+    ];
+    let mut said = String::new();
+    for (name, shell, sql) in broken {
+        let log = place.path(name);
+        assert!(Command::new("cp").arg("-r").args([&whole, &log]).status().unwrap().success());
+        assert!(Command::new("sh").args(["-c", shell]).current_dir(&log).status().unwrap().success());
+        if !sql.is_empty() {
+            rusqlite::Connection::open(log.join("audit.db")).unwrap().execute_batch(sql).unwrap();
+        }
         for verb in [&["page", "keyset"][..], &["page", "native-baseline"], &["verify"], &["bench"]] {
-            let said = fails(&place, &log, verb, 2, error, words);
-            assert!(said["where"].as_str().unwrap().ends_with(file), "{said}");
+            said += &failure(&place, &log, verb);
         }
     }
+    // Nor is there one in a folder that is not there.
+    said += &failure(&place, &place.path("absent"), &["page", "keyset"]);
+    assert_snapshot("errors-logs", &said);
 }
 
 #[test]
@@ -140,15 +116,9 @@ fn seed_never_overwrites() {
         let folder = place.path(name).with_extension("folder");
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join(name), "precious").unwrap();
-        fails(&place, &folder, &["seed", "--rows", "10"], 2, "bad-request", "exists already");
+        let said = failure(&place, &folder, &["seed", "--rows", "10"]);
+        assert!(said.contains("exists already") && said.ends_with("exit 2\n\n"), "{said}");
         assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), "precious");
         assert_eq!(folder.read_dir().unwrap().count(), 1, "nothing was put beside it");
     }
-}
-
-fn copy(place: &Place, log: &Path, name: &str) -> PathBuf {
-    let copy = place.path(name);
-    let copied = Command::new("cp").arg("-r").arg(log).arg(&copy).status().unwrap();
-    assert!(copied.success());
-    copy
 }

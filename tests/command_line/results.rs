@@ -1,7 +1,10 @@
 //! Where results go, and what the program says of itself.
 
+use std::process::Output;
+
 use serde_json::Value;
 
+use super::with_log;
 use crate::support::answers::Answer;
 use crate::support::foreign::log_with_ties;
 use crate::support::snapshots::assert_snapshot;
@@ -9,8 +12,7 @@ use crate::support::{Place, code, stderr, stdout};
 
 #[test]
 fn out_names_a_file_and_leaves_standard_output_alone() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
+    let (place, log) = with_log();
     let file = place.path("results");
     let out = file.to_str().unwrap();
     for args in [
@@ -42,44 +44,37 @@ fn the_version_tells_what_the_program_is_made_of() {
     let json = place.keyhole().args(["--version", "--json"]).output().unwrap();
     assert_eq!((code(&json), stderr(&json)), (0, String::new()));
     let versions: Value = serde_json::from_str(&stdout(&json)).unwrap();
-    let names: Vec<&String> = versions.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["keyhole", "keyhole:strategy", "sqlite", "wasmtime"]);
+    let names = ["keyhole", "keyhole:strategy", "sqlite", "wasmtime"];
+    assert!(versions.as_object().unwrap().keys().eq(names), "{versions}");
     let plain = place.keyhole().arg("-V").output().unwrap();
     assert_eq!(code(&plain), 0);
-    let said = stdout(&plain);
-    assert!(said.starts_with(&format!("keyhole {}\n", versions["keyhole"].as_str().unwrap())), "{said}");
-    for name in ["wasmtime", "sqlite", "keyhole:strategy"] {
-        assert!(said.contains(&format!("{name} {}\n", versions[name].as_str().unwrap())), "{said}");
-    }
+    let lines = names.map(|name| format!("{name} {}\n", versions[name].as_str().unwrap()));
+    assert_eq!(stdout(&plain), lines.concat());
 }
 
 #[test]
-fn the_help_is_what_it_was_agreed_to_be() {
+fn the_help_of_every_verb_is_what_it_was_agreed_to_be() {
     let place = Place::new();
-    let mut command = place.keyhole();
-    for variable in ["KEYHOLE_STATE", "KEYHOLE_CACHE", "COLUMNS"] {
-        command.env_remove(variable);
-    }
-    let help = command.arg("--help").output().unwrap();
-    assert_eq!((code(&help), stderr(&help)), (0, String::new()));
-    assert_snapshot("help", &stdout(&help));
-}
-
-#[test]
-fn every_verb_explains_itself() {
-    let place = Place::new();
-    for verb in ["demo", "page", "inspect", "verify", "bench", "diff", "decisions", "scratch", "seed"] {
-        let help = place.keyhole().args([verb, "--help"]).output().unwrap();
-        assert_eq!(code(&help), 0);
-        assert!(stdout(&help).contains(&format!("Usage: keyhole {verb}")), "{verb}");
-    }
+    let verbs = "demo,page,serve,inspect,verify,bench,report,policy,policy new,policy check,policy show,\
+        policy allow,audit,diff,decisions,decisions show,decisions check,strategy,strategy list,strategy stage,\
+        strategy shadow,strategy promote,strategy rollback,strategy drain,scratch,scratch list,scratch drop,seed,\
+        selftest,play-attacks,append-to-copy,compile-component,audit-trial";
+    let help = std::iter::once("").chain(verbs.split(',')).map(|verb| {
+        let mut command = place.keyhole();
+        for variable in ["KEYHOLE_STATE", "KEYHOLE_CACHE", "COLUMNS"] {
+            command.env_remove(variable);
+        }
+        let help = command.args(verb.split_whitespace()).arg("--help").output().unwrap();
+        assert_eq!((code(&help), stderr(&help)), (0, String::new()), "{verb}");
+        format!("$ keyhole {verb} --help\n{}\n", stdout(&help))
+    });
+    assert_snapshot("help", &help.collect::<String>());
 }
 
 #[test]
 fn the_folders_come_from_the_environment_and_keep_to_themselves() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
-    let log = log_with_ties(&place);
+    let (place, log) = with_log();
     let ran = place.keyhole().env("KEYHOLE_DATA", &log).args(["page", "keyset", "--page-size", "1"]).output();
     let ran = ran.unwrap();
     assert_eq!(code(&ran), 0, "{}", stderr(&ran));
@@ -93,8 +88,7 @@ fn the_folders_come_from_the_environment_and_keep_to_themselves() {
 
 #[test]
 fn the_ledger_tells_what_a_request_did() {
-    let place = Place::new();
-    let log = log_with_ties(&place);
+    let (place, log) = with_log();
     let json = place.run(&log, &["page", "keyset", "--page-size", "5", "--ledger", "--json"]);
     assert_eq!(code(&json), 0, "{}", stderr(&json));
     let page: Value = serde_json::from_str(&stdout(&json)).unwrap();
@@ -108,10 +102,7 @@ fn the_ledger_tells_what_a_request_did() {
     assert!(!ledger.to_string().contains("OFFSET"), "keyset never skips: {ledger}");
 
     let plain = place.run(&log, &["page", "baseline", "--page-size", "5", "--ledger"]);
-    let said = stdout(&plain);
-    for words in ["OFFSET", "plan: ", "payloads.read: 5 times", "proved complete"] {
-        assert!(said.contains(words), "{words:?} is not in {said}");
-    }
+    assert_says(&plain, &["OFFSET", "plan: ", "payloads.read: 5 times", "proved complete"]);
 }
 
 #[test]
@@ -125,11 +116,10 @@ fn a_benchmark_is_kept_for_other_tools_and_reported_as_a_page() {
     let bench = |more: &[&str]| place.run(&log, &[&["bench"][..], &sides, &few, more].concat());
 
     let ran = bench(&["--mix", "contract,dense-20", "--rate", "2000", "--keep", &text(&kept)]);
-    assert_eq!(code(&ran), 0, "{}", stderr(&ran));
-    let said = stdout(&ran);
-    for words in ["open loop, 2000 a second", "keyset ÷ floor-snapshot", "keyset ÷ floor-reads", "95 %"] {
-        assert!(said.contains(words), "{words:?} is not in {said}");
-    }
+    assert_says(
+        &ran,
+        &["open loop, 2000 a second", "keyset ÷ floor-snapshot", "keyset ÷ floor-reads", "95 %"],
+    );
     let kept_result: Value =
         serde_json::from_slice(&std::fs::read(kept.join("bench.json")).unwrap()).unwrap();
     assert_eq!(kept_result["mixes"][1]["load"]["rate"], 2000.0);
@@ -168,20 +158,9 @@ fn a_benchmark_is_kept_for_other_tools_and_reported_as_a_page() {
 fn logs_beside_each_other_make_a_sweep_over_their_size() {
     let place = Place::new();
     let (small, large) = (place.small_data(1_000), log_with_ties(&place));
-    let args = [
-        "bench",
-        "native-keyset",
-        "keyset",
-        "--mix",
-        "dense-10",
-        "--requests",
-        "6",
-        "--rounds",
-        "2",
-        "--json",
-    ];
-    let beside = ["--beside", large.to_str().unwrap()];
-    let ran = place.run(&small, &[&args[..], &beside].concat());
+    let args = "bench native-keyset keyset --mix dense-10 --requests 6 --rounds 2 --json --beside";
+    let args: Vec<&str> = args.split(' ').chain([large.to_str().unwrap()]).collect();
+    let ran = place.run(&small, &args);
     assert_eq!(code(&ran), 0, "{}", stderr(&ran));
     let result: Value = serde_json::from_str(&stdout(&ran)).unwrap();
     let step = &result["sweeps"][0]["steps"][1];
@@ -190,4 +169,10 @@ fn logs_beside_each_other_make_a_sweep_over_their_size() {
         (&"keyset".into(), &"2000 events".into(), &"1000 events".into())
     );
     assert_eq!(result["logs"].as_array().unwrap().len(), 2);
+}
+
+fn assert_says(ran: &Output, all: &[&str]) {
+    let said = stdout(ran);
+    assert_eq!(code(ran), 0, "{}", stderr(ran));
+    assert!(all.iter().all(|words| said.contains(words)), "{all:?} are not all in {said}");
 }

@@ -1,9 +1,7 @@
 //! What one instance leaves behind is gone before the next one looks.
 
-use keyhole::page::Pager;
-use keyhole::policy::Grants;
-use keyhole::selftest::cases;
-use keyhole::strategy::Instances;
+use keyhole_log::grants::Instances;
+use keyhole_log::model::Pager;
 
 use super::host;
 
@@ -11,10 +9,9 @@ use super::host;
 /// of another one that had the same slot of the pool.
 #[test]
 fn an_instance_finds_nothing_of_those_before_it() {
-    let case = cases::find("canary").unwrap();
-    let mut workers =
-        [1, 2].map(|_| host::worker(&host::strategy(case.name, host::grants(case)), case.instances));
-    let request = case.ask.request();
+    let case = host::case("canary");
+    let mut workers = [1, 2].map(|_| host::worker(case));
+    let request = case.request();
     let mut found = 0;
     for round in 0..1_000 {
         for worker in &mut workers {
@@ -33,24 +30,21 @@ fn an_instance_finds_nothing_of_those_before_it() {
 /// The search itself finds marks: an instance that is used twice meets its own.
 #[test]
 fn the_search_finds_what_is_there() {
-    let case = cases::find("canary").unwrap();
-    let strategy = host::strategy(case.name, host::grants(case));
-    let mut worker = host::worker(&strategy, Instances::Warm(10));
-    let outcomes: Vec<Result<(), String>> = (0..5)
-        .map(|_| worker.page(&case.ask.request()).map(drop).map_err(|error| error.observed()))
-        .collect();
+    let case = host::case("canary");
+    let mut worker = host::worker_under(case, case.grants(), Instances::Warm(10));
+    let outcomes: Vec<Result<(), String>> =
+        (0..5).map(|_| worker.page(&case.request()).map(drop).map_err(|error| error.observed())).collect();
     assert!(outcomes.contains(&Err("trapped".to_owned())), "{outcomes:?}");
 }
 
 /// A store that has trapped is in no known state: the next request has another one.
 #[test]
 fn a_store_is_never_used_again_after_a_trap() {
-    let case = cases::find("handle-of-other-call").unwrap();
-    let grants = Grants { limits: case.limits(), ..Grants::local() };
-    let mut worker = host::worker(&host::strategy(case.name, grants), case.instances);
+    let case = host::case("handle-of-other-call");
+    let mut worker = host::worker(case);
     let mut made = Vec::new();
     for _ in 0..6 {
-        let refused = match worker.page(&case.ask.request()) {
+        let refused = match worker.page(&case.request()) {
             Ok(_) => false,
             Err(error) if error.observed() == "handle" => true,
             // A time limit retires the store as well, and is tried again.

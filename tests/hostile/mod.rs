@@ -3,6 +3,8 @@
 
 mod attacks;
 mod deadline;
+mod documented;
 mod host;
 mod leftovers;
 mod resident;
+mod scratch;

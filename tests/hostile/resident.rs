@@ -3,13 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
-use keyhole::limits::Limits;
-use keyhole::page::Pager;
-use keyhole::policy::Grants;
-use keyhole::selftest::cases;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::Limits;
+use keyhole_log::model::Pager;
 
 use super::host;
-use crate::support::{code, stderr, stdout};
+use crate::support::{code, memory, stderr, stdout};
 
 /// How many instances are killed, and by how many hundredths the process may have grown then.
 const VARIABLES: [&str; 2] = ["KEYHOLE_KILLS", "KEYHOLE_GROWTH"];
@@ -33,9 +32,9 @@ fn resident_memory_is_as_before_after_ten_thousand_kills() {
     let (kills, growth): (u64, u64) = (kills.unwrap_or(10_000), growth.unwrap_or(5));
     let limits = Limits { guest_time: Duration::from_millis(1), ..Limits::default() };
     let mut killed = ["spin-in-page", "grow-in-start", "trap-in-mid-page", "deep-recursion"].map(|name| {
-        let strategy = host::strategy(name, Grants { limits: limits.clone(), ..Grants::local() });
-        let case = cases::find(name).unwrap();
-        (host::worker(&strategy, case.instances), case.ask.request())
+        let case = host::case(name);
+        let grants = Grants { limits: limits.clone(), ..Grants::local() };
+        (host::worker_under(case, grants, case.instances), case.request())
     });
     let mut kill = |rounds: u64| {
         for round in 0..rounds {
@@ -46,16 +45,9 @@ fn resident_memory_is_as_before_after_ten_thousand_kills() {
     };
     // By then every slot and cache is as large as it gets.
     kill(400);
-    let before = resident();
+    let before = memory("VmRSS") / 1024;
     kill(kills);
-    let after = resident();
+    let after = memory("VmRSS") / 1024;
     println!("{kills} instances killed: {before} KiB resident before, {after} KiB after");
     assert!(after * 100 <= before * (100 + growth), "{before} KiB before, {after} KiB after");
-}
-
-/// Resident memory of this process in KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

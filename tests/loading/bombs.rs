@@ -4,15 +4,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use keyhole::engine::Engine;
-use keyhole::limits::{Ceilings, Compiling};
-use keyhole::loader::Loader;
-use keyhole::log::Log;
-use keyhole::policy::Grants;
+use keyhole_log::Log;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::{Ceilings, Compiling};
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::Loader;
 
 use super::{ask, honest, load};
 use crate::support::wasm::{module, number, section, sections, with_section};
-use crate::support::{Place, binary};
+use crate::support::{Place, binary, memory};
 
 /// The bombs by name, each an honest strategy with one more core module.
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
@@ -35,13 +35,6 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Bytes of memory that this process has in use.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
 #[test]
 fn a_compile_bomb_is_contained_by_the_childs_limits() {
     let place = Place::new();
@@ -58,10 +51,10 @@ fn a_compile_bomb_is_contained_by_the_childs_limits() {
     let mut cut = 0;
     for (name, bomb) in bombs() {
         let bytes = with_section(&honest(), 1, &bomb);
-        let before = resident();
+        let before = memory("VmRSS");
         let began = Instant::now();
         let outcome = load(&engine, &bytes, Grants::local());
-        let grown = resident().saturating_sub(before);
+        let grown = memory("VmRSS").saturating_sub(before);
         println!(
             "{name}: {} KB, {:?}, {} KB more: {:?}",
             bytes.len() >> 10,
@@ -153,9 +146,18 @@ fn the_childs_limits_are_in_effect() {
 }
 
 #[test]
+fn machine_code_that_is_larger_than_allowed_is_refused() {
+    let loader =
+        Loader::new(binary()).with_limits(Compiling { code_bytes: 64 << 10, ..Compiling::default() });
+    let engine = Engine::with_loader(&Ceilings::default(), loader).unwrap();
+    let error = load(&engine, &honest(), Grants::local()).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("compile-memory: it compiles to more than 65536 bytes"), "{error}");
+}
+
+#[test]
 fn an_engine_without_a_compiler_loads_what_is_built_in_and_nothing_else() {
     let engine = Engine::new(&Ceilings::default()).unwrap();
-    assert!(keyhole::registry::strategy(&engine, "keyset").is_ok());
+    assert!(keyhole_runtime::registry::strategy(&engine, "keyset").is_ok());
     let error = load(&engine, &honest(), Grants::local()).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("was given no compiler"), "{error}");
 }

@@ -1,12 +1,13 @@
 //! Bytes that are no component, or one that was damaged.
 
-use keyhole::loader::examine::{examine, refusals};
-use keyhole::log::Log;
-use keyhole::policy::Grants;
+use keyhole_log::Log;
+use keyhole_log::dataset::random::Random;
+use keyhole_log::grants::Grants;
+use keyhole_runtime::loader::examine::{examine, refusals};
 
 use super::{ask, honest, load, reasons};
 use crate::support::wasm::with_section;
-use crate::support::{Place, code, engine, stderr, stdout};
+use crate::support::{Place, code, engine, refused, stdout};
 
 #[test]
 fn each_kind_of_file_that_is_no_component_is_refused_by_name() {
@@ -26,9 +27,7 @@ fn each_kind_of_file_that_is_no_component_is_refused_by_name() {
         let file = place.path(&format!("{name}.wasm"));
         std::fs::write(&file, bytes).unwrap();
         let ran = place.run(&data, &["page", file.to_str().unwrap(), "--json"]);
-        assert_eq!((code(&ran), stdout(&ran)), (1, String::new()), "{name}");
-        let error: serde_json::Value = serde_json::from_str(&stderr(&ran)).unwrap();
-        assert_eq!(error["code"], "refused", "{name}: {error}");
+        let error = refused(&ran, 1, "refused");
         assert!(error["message"].as_str().unwrap().contains(reason), "{name}: {error}");
         let inspected = place.run(&data, &["inspect", file.to_str().unwrap()]);
         assert_eq!(code(&inspected), 1, "{name}");
@@ -79,26 +78,17 @@ fn a_component_cut_at_every_byte_is_refused() {
     }
 }
 
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-}
-
 /// Flips bits of a good component; returns how often the result was still valid, and one of those.
 fn flip(times: usize, seed: u64) -> (usize, Vec<Vec<u8>>) {
     let whole = honest();
-    let mut numbers = Numbers(seed);
+    let mut random = Random::new(seed);
+    let mut below = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
     let mut valid = 0;
     let mut kept = Vec::new();
     for _ in 0..times {
         let mut bytes = whole.clone();
-        for _ in 0..=numbers.below(3) {
-            bytes[numbers.below(whole.len())] ^= 1 << numbers.below(8);
+        for _ in 0..=below(3) {
+            bytes[below(whole.len())] ^= 1 << below(8);
         }
         if examine(&bytes).is_ok() {
             valid += 1;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
-use keyhole::loader::{Counts, Loader};
-use keyhole::log::Log;
-use keyhole::policy::Grants;
-use keyhole::selftest::zoo;
+use keyhole_lab::selftest::zoo;
+use keyhole_log::Log;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::Ceilings;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::{Counts, Loader};
 
 use super::{ask, honest, load};
 use crate::support::{Place, binary, code, guest, stderr};

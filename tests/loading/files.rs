@@ -5,8 +5,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyhole::error::Error;
-use keyhole::loader::file::read;
+use keyhole_log::error::Error;
+use keyhole_runtime::loader::file::read;
 
 use super::honest;
 use crate::support::{Place, code, stderr, stdout};

@@ -1,9 +1,9 @@
 //! Parts of WebAssembly that strategies do without: each is refused by the examination, and by the engine
 //! alone.
 
-use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
-use keyhole::loader::examine::examine;
+use keyhole_log::limits::Ceilings;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::examine::examine;
 
 /// Core modules, each of which uses one of them.
 const PROPOSALS: [(&str, &str); 13] = [

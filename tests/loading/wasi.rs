@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyhole::error::Error;
-use keyhole::log::Log;
-use keyhole::page::{Filter, PageRequest, Pager, Position};
-use keyhole::policy::Grants;
-use keyhole::selftest::zoo;
-use keyhole::strategy::{Instances, Strategy, Worker};
+use keyhole_lab::selftest::cases::newest;
+use keyhole_lab::selftest::zoo;
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::grants::Instances;
+use keyhole_log::model::Pager;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::strategy::Strategy;
 
 use super::reasons;
-use crate::support::{Place, code, engine, guest, stderr, stdout};
+use crate::support::{Place, engine, guest, memory, refused};
 
 /// The strategies that import something of WASI that can be granted, with what they import.
 const GRANTABLE: [(&str, &str); 12] = [
@@ -50,10 +53,8 @@ fn each_import_that_is_not_granted_is_refused_by_name() {
     let data = place.small_data(50);
     for (name, import) in GRANTABLE {
         let ran = place.run(&data, &["page", guest(name).to_str().unwrap(), "--json"]);
-        assert_eq!((code(&ran), stdout(&ran)), (1, String::new()), "{name}");
-        let error: serde_json::Value = serde_json::from_str(&stderr(&ran)).unwrap();
+        let error = refused(&ran, 1, "refused");
         let message = error["message"].as_str().unwrap();
-        assert_eq!(error["code"], "refused", "{name}: {message}");
         assert!(
             message.contains(&format!("it imports {import}@0.2.6, which is not granted")),
             "{name}: {message}"
@@ -87,7 +88,7 @@ fn the_lines_that_are_printed_grant_what_is_asked_for() {
         let reasons = reasons(&engine, &component(name));
         let line = reasons.iter().find_map(|reason| reason.strip_prefix("wasi = [")).unwrap();
         let names = line.split(']').next().unwrap();
-        let wasi: Vec<&'static str> = keyhole::linker::WASI
+        let wasi: Vec<&'static str> = keyhole_log::grants::WASI
             .into_iter()
             .filter(|known| names.split(", ").any(|name| name.trim_matches('"') == *known))
             .collect();
@@ -113,8 +114,8 @@ fn granted(name: &str) -> Outcome {
     let strategy = Strategy::load(&engine, name, Path::new(name), &component(name), grants).unwrap();
     let mut worker = Worker::new(&engine, &strategy, Instances::Fresh, &log, None);
     // A window without events: these strategies answer with none.
-    let filter = Filter { from_ts: 1, to_ts: 2, actor_id: None, action: None };
-    let request = PageRequest { filter, position: Position::Page(1), page_size: 10, up_to: None };
+    let mut request = newest(10);
+    (request.filter.from_ts, request.filter.to_ts) = (1, 2);
     let began = Instant::now();
     let result = worker.page(&request).map(|page| page.len());
     let time = began.elapsed();
@@ -144,7 +145,7 @@ fn output_ends_escaped_and_cut_in_the_notes() {
         let outcome = granted(name);
         assert_eq!(outcome.result.unwrap(), 0, "{name}");
         assert!(outcome.notes.starts_with("\\u{1b}[31mred\\r\\n!!"), "{name}: {}", outcome.notes);
-        assert!(outcome.notes.len() <= keyhole::limits::NOTE_BYTES, "{name}");
+        assert!(outcome.notes.len() <= keyhole_log::limits::NOTE_BYTES, "{name}");
     }
 }
 
@@ -167,15 +168,11 @@ fn what_would_end_or_overrun_the_host_ends_the_strategy() {
 
 #[test]
 fn a_flood_of_empty_writes_costs_no_memory() {
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
-        status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
-    };
     granted("wasi-empty-writes").result.unwrap_err();
-    let before = resident();
+    let before = memory("VmRSS");
     for _ in 0..5 {
         granted("wasi-empty-writes").result.unwrap_err();
     }
-    let grown = resident().saturating_sub(before);
+    let grown = memory("VmRSS").saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::kept::{listed, log};
 use super::page;
 use crate::support::writer::{Conversation, Model, Writer, ids, whole_log};
-use crate::support::{Place, code, stderr, stdout};
+use crate::support::{Place, code, error_of, stderr, stdout};
 
 /// Two logs whose scratch is as large as the total, and a small one, whose scratch is not there yet.
 struct Full {
@@ -115,7 +115,7 @@ fn one_in_use_never_goes_and_the_error_names_the_total() {
     second.ask(&whole_log(1, 50));
 
     let refused = full.page(&full.small);
-    let error: Value = serde_json::from_str(&stderr(&refused)).unwrap();
+    let error = error_of(&refused);
     assert_eq!((code(&refused), error["code"].as_str()), (1, Some("scratch-full")), "{error}");
     for (field, words) in [("message", "scratch.total"), ("fix", "raise scratch.total")] {
         assert!(error[field].as_str().unwrap().contains(words), "{error}");
@@ -157,7 +157,7 @@ fn a_total_below_the_quota_is_refused_by_name() {
     fs::write(&full.policy, "version = 1\n[scratch]\nquota = \"8MiB\"\ntotal = \"4MiB\"\n").unwrap();
     let refused = full.page(&full.small);
     assert_eq!(code(&refused), 2);
-    let error: Value = serde_json::from_str(&stderr(&refused)).unwrap();
+    let error = error_of(&refused);
     assert_eq!(error["code"], "bad-policy");
     assert!(
         error["message"].as_str().unwrap().contains("scratch.quota is more than scratch.total"),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::server::Server;
+use super::server::{Server, eventually, page_request};
 use crate::support::Place;
 
 /// File descriptors that this process may have.
@@ -29,12 +29,8 @@ fn ten_thousand_idle_connections_do_not_stop_it() {
     };
     let idle: Vec<TcpStream> = (0..many).map(connect).collect();
     for round in 0..20 {
-        assert_eq!(
-            server.page("/v1/events", "").status,
-            200,
-            "round {round} beside {} idle connections",
-            idle.len()
-        );
+        let status = server.page("/v1/events", "").status;
+        assert_eq!(status, 200, "round {round} beside {} idle connections", idle.len());
     }
     let metrics = server.operator_get("/metrics");
     let line = metrics.text().lines().find(|line| line.starts_with("keyhole_http_connections ")).unwrap();
@@ -49,20 +45,16 @@ fn a_client_that_does_not_take_its_answers_has_its_share_of_places_and_no_more()
     let server = Server::start(&place, &place.small_data(2_000), &["--rate", "0"]);
     server.page("/v1/events", "");
     // More, one after another, than the system's own buffers hold.
-    let request = "GET /v1/events?page_size=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(12);
+    let request = page_request("page_size=1000").repeat(12);
     let mut slow: Vec<TcpStream> = Vec::new();
-    let mut turned_away = None;
-    for _ in 0..200 {
+    let turned_away = (0..200).find_map(|_| {
         let mut stream = server.connect();
         stream.write_all(request.as_bytes()).unwrap();
         slow.push(stream);
         std::thread::sleep(Duration::from_millis(20));
         let reply = server.get("/v1/events");
-        if reply.status == 503 && reply.json()["code"] == "overloaded" {
-            turned_away = Some(reply);
-            break;
-        }
-    }
+        (reply.status == 503 && reply.json()["code"] == "overloaded").then_some(reply)
+    });
     let turned_away = turned_away.expect("200 answers that nobody takes, and still no end of places");
     turned_away.is_problem(503, "overloaded");
     assert_eq!(server.get("/healthz").status, 200, "it lives");
@@ -76,18 +68,13 @@ fn abandoned_requests_leave_nothing_behind() {
     let place = Place::new();
     let server = Server::start(&place, &place.small_data(2_000), &["--rate", "0"]);
     for number in 0..300 {
-        let mut stream = server.connect();
-        let request =
-            format!("GET /v1/events?page_size=1000&page={} HTTP/1.1\r\nHost: localhost\r\n\r\n", number % 3);
-        stream.write_all(request.as_bytes()).unwrap();
-        drop(stream);
+        let request = page_request(&format!("page_size=1000&page={}", number % 3));
+        server.connect().write_all(request.as_bytes()).unwrap();
     }
     assert_eq!(server.page("/v1/events", "").status, 200);
-    let idle = (0..200).find(|_| {
-        std::thread::sleep(Duration::from_millis(50));
-        let metrics = server.operator_get("/metrics");
-        server.state()["active"]["in_flight"] == 0
-            && metrics.text().contains("keyhole_http_requests_in_flight 0.0\n")
-    });
-    assert!(idle.is_some(), "{}", server.state());
+    let none = "keyhole_http_requests_in_flight 0.0\n";
+    let idle = || {
+        server.state()["active"]["in_flight"] == 0 && server.operator_get("/metrics").text().contains(none)
+    };
+    eventually(|| server.state().to_string(), || idle().then_some(()));
 }

@@ -2,43 +2,38 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::json;
 
-use super::server::Server;
+use super::server::{Server, eventually};
 use super::stanzas::{PATIENT, Stanzas};
 use crate::support::writer::Writer;
 use crate::support::{Place, code};
 
 /// Waits until it is unready for this reason.
 fn unready(server: &Server, why: &str) -> String {
-    for _ in 0..3_000 {
+    let never = || format!("never unready by {why}: {}", server.state());
+    eventually(never, || {
         let (told, detail) = (server.get("/readyz"), server.operator_get("/readyz"));
         let troubles = detail.json()["troubles"].clone();
-        let trouble = troubles.as_array().unwrap().iter().find(|trouble| trouble["code"] == why).cloned();
-        if let (503, 503, Some(trouble)) = (told.status, detail.status, trouble) {
-            told.is_problem(503, "unready");
-            assert!(!told.text().contains(why), "why is for operators: {}", told.text());
-            assert!(detail.header("retry-after").is_some(), "{detail:?}");
-            assert_eq!(server.get("/healthz").status, 200);
-            return trouble["message"].as_str().unwrap().to_owned();
+        let trouble = troubles.as_array().unwrap().iter().find(|trouble| trouble["code"] == why)?;
+        if (told.status, detail.status) != (503, 503) {
+            return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("never unready by {why}: {}", server.state());
+        told.is_problem(503, "unready");
+        assert!(!told.text().contains(why), "why is for operators: {}", told.text());
+        assert!(detail.header("retry-after").is_some(), "{detail:?}");
+        assert_eq!(server.get("/healthz").status, 200);
+        Some(trouble["message"].as_str().unwrap().to_owned())
+    })
 }
 
 /// Waits until it is ready, and answers.
 fn ready(server: &Server) {
-    for _ in 0..2_400 {
-        if server.get("/readyz").status == 200 && server.operator_get("/readyz").status == 200 {
-            assert_eq!(server.page("/v1/events", "").status, 200);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never ready: {}", server.state());
+    let never = || format!("never ready: {}", server.state());
+    let status = || (server.get("/readyz").status, server.operator_get("/readyz").status);
+    eventually(never, || (status() == (200, 200)).then_some(()));
+    assert_eq!(server.page("/v1/events", "").status, 200);
 }
 
 #[test]

@@ -1,19 +1,31 @@
 //! A running `keyhole serve`, and a client that says exactly what it is told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::Place;
 
 /// Longer than anything takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What is found once it is there; a panic with `never` where it does not come.
+pub(super) fn eventually<T>(never: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < 4 * PATIENCE, "{}", never());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// The process.
 pub(super) struct Server {
@@ -70,29 +82,17 @@ impl Server {
         let mut errors = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
         let server = Self { child: Some(child), address, admin, logs: Arc::default() };
-        for _ in 0..600 {
-            if TcpStream::connect(address).is_ok() && server.get("/readyz").status == 200 {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("it is never ready");
+        let ready = || TcpStream::connect(address).is_ok() && server.get("/readyz").status == 200;
+        eventually(|| "it is never ready".to_owned(), || ready().then_some(()));
+        server
     }
 
     fn spawn(place: &Place, data: &Path, listen: &str, options: &[&str]) -> (Child, PathBuf) {
         let admin = place.path("admin.sock");
-        let child = place
-            .keyhole()
-            .args(["--json", "serve", "--listen", listen, "--admin"])
-            .arg(&admin)
-            .arg("--data")
-            .arg(data)
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        (child, admin)
+        let mut command = place.keyhole();
+        command.args(["--json", "serve", "--listen", listen]).args(options);
+        command.arg("--admin").arg(&admin).arg("--data").arg(data);
+        (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), admin)
     }
 
     /// A page or whatever else lies there.
@@ -102,28 +102,23 @@ impl Server {
 
     /// The same, with header lines, each ended.
     pub(super) fn get_with(&self, target: &str, headers: &str) -> Reply {
-        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
-        self.say(head.as_bytes()).expect("no answer")
+        self.say(request("GET", target, &format!("Connection: close\r\n{headers}"), "")).expect("no answer")
     }
 
     /// A page; again where the machine was too busy for it.
     pub(super) fn page(&self, target: &str, headers: &str) -> Reply {
-        let mut reply = self.get_with(target, headers);
-        for _ in 0..50 {
-            if reply.status != 503 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-            reply = self.get_with(target, headers);
-        }
-        reply
+        let mut left = 1_000;
+        eventually(String::new, || {
+            left -= 1;
+            Some(self.get_with(target, headers)).filter(|reply| reply.status != 503 || left < 0)
+        })
     }
 
     /// Sends these bytes over a connection of their own and reads what comes back.
-    pub(super) fn say(&self, bytes: &[u8]) -> Option<Reply> {
+    pub(super) fn say(&self, bytes: impl AsRef<[u8]>) -> Option<Reply> {
         let mut stream = self.connect();
         // It may answer, and close, before it has read all.
-        let _ = stream.write_all(bytes);
+        let _ = stream.write_all(bytes.as_ref());
         Reply::read(&mut stream)
     }
 
@@ -133,19 +128,33 @@ impl Server {
         stream
     }
 
-    /// Sends bytes over the admin socket.
-    pub(super) fn ask(&self, bytes: &[u8]) -> Reply {
+    /// Sends a request over the admin socket, which no host is asked of.
+    fn ask(&self, request: &str) -> Reply {
+        let request = request.replacen("localhost", "x", 1);
         let mut stream = UnixStream::connect(&self.admin).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(bytes).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         Reply::read(&mut stream).expect("no answer")
     }
 
     /// Gives an order, whatever is answered.
     pub(super) fn order(&self, order: &Value) -> Reply {
-        let body = order.to_string();
-        let head = "POST /v1/strategy HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length";
-        self.ask(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes())
+        self.order_text(&order.to_string())
+    }
+
+    /// The same, of which nobody knows whether it is one.
+    pub(super) fn order_text(&self, order: &str) -> Reply {
+        self.ask(&request("POST", "/v1/strategy", "Connection: close\r\n", order))
+    }
+
+    /// What lies there for operators.
+    pub(super) fn operator_get(&self, target: &str) -> Reply {
+        self.ask(&request("GET", target, "Connection: close\r\n", ""))
+    }
+
+    /// How the service is doing.
+    pub(super) fn state(&self) -> Value {
+        self.operator_get("/readyz").json()
     }
 
     /// Its resident memory in KiB.
@@ -157,21 +166,11 @@ impl Server {
 
     /// Seconds that it has been on a processor.
     pub(super) fn processor(&self) -> f64 {
-        super::swaps::processor(&self.id().to_string())
+        processor(&self.id().to_string())
     }
 
     fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
-    }
-
-    /// What lies there for operators.
-    pub(super) fn operator_get(&self, target: &str) -> Reply {
-        self.ask(format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
-    }
-
-    /// How the service is doing.
-    pub(super) fn state(&self) -> Value {
-        self.operator_get("/readyz").json()
     }
 
     /// Sends a signal.
@@ -187,15 +186,10 @@ impl Server {
 
     /// Waits until it has logged this message, and returns the last such line.
     pub(super) fn logged(&self, message: &str) -> Value {
-        for _ in 0..600 {
-            let logs = self.logs.lock().unwrap();
-            if let Some(line) = logs.iter().rev().find(|line| line["message"] == message) {
-                return line.clone();
-            }
-            drop(logs);
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("it never logged {message:?}: {:?}", self.logs.lock().unwrap());
+        eventually(
+            || format!("it never logged {message:?}: {:?}", self.logs.lock().unwrap()),
+            || self.logs.lock().unwrap().iter().rev().find(|line| line["message"] == message).cloned(),
+        )
     }
 }
 
@@ -209,14 +203,25 @@ impl Drop for Server {
     }
 }
 
+/// A request for this machine.
+pub(super) fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}")
+}
+
+/// A page's request over a connection that stays.
+pub(super) fn page_request(query: &str) -> String {
+    request("GET", &format!("/v1/events?{query}"), "", "")
+}
+
 impl Reply {
     /// Reads one answer whole. None where the other side closed without a word; a panic where it did so in the
     /// middle of one.
     pub(super) fn read(stream: &mut impl Read) -> Option<Self> {
-        let mut bytes = Vec::new();
-        let mut buffer = [0; 16 << 10];
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 16 << 10]);
         loop {
-            if let Some(reply) = Self::parse(&bytes) {
+            if let Some((reply, rest)) = Self::parse(&bytes) {
+                assert!(rest.is_empty(), "more than an answer: {rest:?}");
                 return Some(reply);
             }
             match stream.read(&mut buffer) {
@@ -226,11 +231,8 @@ impl Reply {
                 Err(error) => panic!("{error} after {} bytes", bytes.len()),
             }
         }
-        assert!(
-            bytes.is_empty(),
-            "half an answer: {}",
-            String::from_utf8_lossy(&bytes[..bytes.len().min(300)])
-        );
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]);
+        assert!(bytes.is_empty(), "half an answer: {shown}");
         None
     }
 
@@ -243,38 +245,32 @@ impl Reply {
         }
         let (mut rest, mut whole) = (&bytes[..], 0);
         while !rest.is_empty() {
-            let end = rest.windows(4).position(|window| window == b"\r\n\r\n").expect("half a head");
-            let head = std::str::from_utf8(&rest[..end]).unwrap().to_ascii_lowercase();
-            let length =
-                head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap();
-            let answer = end + 4 + length.parse::<usize>().unwrap();
-            assert!(rest.len() >= answer, "half an answer: {} of {answer} bytes", rest.len());
-            rest = &rest[answer..];
+            rest = Self::parse(rest).unwrap_or_else(|| panic!("half an answer: {} bytes", rest.len())).1;
             whole += 1;
         }
         whole
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// The first answer of these bytes and the rest of them; None where it is not whole.
+    fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let (head, rest) = (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 4..]);
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let mut reply = Self { status, headers, body: bytes[end + 4..].to_vec() };
-        if status == 304 {
-            return Some(reply);
-        }
-        if let Some(length) = reply.header("content-length") {
-            let length: usize = length.parse().unwrap();
-            return (reply.body.len() == length).then_some(reply);
-        }
-        assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
-        reply.body = unchunked(&reply.body)?;
-        Some(reply)
+        let headers = lines.map(|line| line.split_once(": ").unwrap());
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let mut reply = Self { status, headers, body: Vec::new() };
+        let rest = if status == 304 {
+            rest
+        } else if let Some(length) = reply.header("content-length") {
+            let (body, rest) = rest.split_at_checked(length.parse().unwrap())?;
+            reply.body = body.to_vec();
+            rest
+        } else {
+            assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
+            unchunk(rest, &mut reply.body)?
+        };
+        Some((reply, rest))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -308,22 +304,23 @@ impl Reply {
     }
 }
 
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut whole = Vec::new();
+/// Puts the chunks together; what comes after them.
+fn unchunk<'a>(mut rest: &'a [u8], whole: &mut Vec<u8>) -> Option<&'a [u8]> {
     loop {
         let end = rest.windows(2).position(|window| window == b"\r\n")?;
         let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
-        let chunk = rest.get(end + 2..end + 2 + length)?;
+        whole.extend_from_slice(rest.get(end + 2..end + 2 + length)?);
         rest = rest.get(end + 4 + length..)?;
         if length == 0 {
-            return Some(whole);
+            return Some(rest);
         }
-        whole.extend_from_slice(chunk);
     }
 }
 
-/// Sends nothing more over a connection.
-pub(super) fn end(stream: &TcpStream) {
-    // It may be closed already.
-    let _ = stream.shutdown(Shutdown::Write);
+/// Seconds that a process has been on a processor.
+pub(super) fn processor(id: &str) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    ticks / 100.0
 }

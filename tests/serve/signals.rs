@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use keyhole::contract::Random;
+use keyhole_log::dataset::Random;
 use serde_json::Value;
 
-use super::server::{Reply, Server};
+use super::server::{Reply, Server, page_request};
 use crate::support::{Place, code, stdout};
 
 /// Ends a server at a random moment while clients ask, some of them slow to read: no answer may be half an answer.
@@ -22,8 +22,7 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
                     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
                     stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
                     for size in [1, 50, 1000] {
-                        let request =
-                            format!("GET /v1/events?page_size={size} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                        let request = page_request(&format!("page_size={size}"));
                         if stream.write_all(request.as_bytes()).is_err() {
                             break;
                         }
@@ -41,11 +40,9 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
                 // Told to end before this one came, it is gone.
                 let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
                 stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-                let request = "GET /v1/events?page_size=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(30);
-                if stream.write_all(request.as_bytes()).is_err() {
-                    return;
+                if stream.write_all(page_request("page_size=1000").repeat(30).as_bytes()).is_ok() {
+                    whole.fetch_add(Reply::read_slowly(&mut stream), Relaxed);
                 }
-                whole.fetch_add(Reply::read_slowly(&mut stream), Relaxed);
             });
         }
         std::thread::sleep(Duration::from_millis(random.below(300)));
@@ -57,10 +54,8 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
         assert_eq!(code(&output), 0);
         assert!(took < Duration::from_secs(25), "{took:?} with a deadline of 20 s");
         let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
-        assert_eq!(
-            report["had"].as_u64(),
-            Some(report["finished"].as_u64().unwrap() + report["cut"].as_u64().unwrap())
-        );
+        let count = |key: &str| report[key].as_u64().unwrap();
+        assert_eq!(count("had"), count("finished") + count("cut"));
         let head = report["head"].as_str().unwrap();
         let checked = place.run(log, &["decisions", "check", "--head", head]);
         assert_eq!(code(&checked), 0, "{}", stdout(&checked));
@@ -68,25 +63,25 @@ fn end_under_load(place: &Place, log: &std::path::Path, random: &mut Random) -> 
     whole.load(Relaxed)
 }
 
-#[test]
-fn sigterm_at_any_moment_leaves_no_half_written_answer() {
+fn ends(count: u64, seed: u64) {
     let place = Place::new();
     let log = place.small_data(2_000);
-    let mut random = Random::new(11);
-    let whole: u64 = (0..20).map(|_| end_under_load(&place, &log, &mut random)).sum();
-    println!("20 ends, {whole} whole answers, no half one");
-    assert!(whole > 20);
+    let mut random = Random::new(seed);
+    let whole: u64 = (0..count).map(|_| end_under_load(&place, &log, &mut random)).sum();
+    println!("{count} ends, {whole} whole answers, no half one");
+    assert!(whole > count);
+}
+
+#[test]
+fn sigterm_at_any_moment_leaves_no_half_written_answer() {
+    ends(20, 11);
 }
 
 /// For `./run_tests --full`.
 #[test]
 #[ignore = "takes minutes"]
 fn a_thousand_sigterms_leave_no_half_written_answer() {
-    let place = Place::new();
-    let log = place.small_data(2_000);
-    let mut random = Random::new(12);
-    let whole: u64 = (0..1_000).map(|_| end_under_load(&place, &log, &mut random)).sum();
-    println!("1,000 ends, {whole} whole answers, no half one");
+    ends(1_000, 12);
 }
 
 #[test]
@@ -102,21 +97,20 @@ fn an_interrupt_ends_it_as_well() {
 #[test]
 fn a_policy_is_read_again_whole_or_not_at_all() {
     let place = Place::new();
-    let policy = place.path("keyhole.toml");
-    std::fs::write(&policy, "version = 1\n").unwrap();
-    let file = policy.to_str().unwrap().to_owned();
+    let policy =
+        |text: &str| std::fs::write(place.path("keyhole.toml"), format!("version = 1\n{text}")).unwrap();
+    policy("");
+    let file = place.path("keyhole.toml").to_str().unwrap().to_owned();
     let server = Server::start(&place, &place.small_data(200), &["--policy", &file]);
     let before = server.state()["policy"].clone();
-    std::fs::write(&policy, "version = 1\n[serve]\nbreaker = { failures = 3, within = \"9s\" }\nactiv = 1\n")
-        .unwrap();
+    let changed = "[serve]\nbreaker = { failures = 3, within = \"9s\" }\n";
+    policy(&format!("{changed}activ = 1\n"));
     server.signal("HUP");
-    assert_eq!(
-        server.logged("the policy was not read again: the one before stays in force")["code"],
-        "bad-policy"
-    );
+    let refused = server.logged("the policy was not read again: the one before stays in force");
+    assert_eq!(refused["code"], "bad-policy");
     let state = server.state();
     assert_eq!((&state["policy"], &state["active"]["breaker"]["allowed"]), (&before, &5.into()));
-    std::fs::write(&policy, "version = 1\n[serve]\nbreaker = { failures = 3, within = \"9s\" }\n").unwrap();
+    policy(changed);
     server.signal("HUP");
     server.logged("the policy was read again");
     let state = server.state();

@@ -1,14 +1,12 @@
 //! A policy for a server, written stanza by stanza, and a strategy's whole way to the service over the admin socket.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
-use keyhole::log::gate::FUNCTIONS;
-use keyhole::policy::KEY_COLUMNS;
 use serde_json::{Value, json};
 
-use super::server::{PATIENCE, Server};
+use super::server::{Server, eventually};
 use crate::support::Place;
+use keyhole_log::grants::{FUNCTIONS, KEY_COLUMNS};
 
 /// Limits that a machine which is busy with other tests does not overrun.
 pub(super) const PATIENT: &str =
@@ -28,25 +26,19 @@ impl<'a> Stanzas<'a> {
 
     /// Lets in the keyset strategy under another name and digest: its code is the same to the last byte.
     pub(super) fn let_in_keyset(&mut self, name: &str) -> PathBuf {
-        let mut bytes = keyhole::registry::KEYSET.to_vec();
+        let mut bytes = keyhole_runtime::embedded::KEYSET.to_vec();
         // A custom section that holds nothing but its name.
         let length = u8::try_from(name.len()).unwrap();
         bytes.extend([0, length + 1, length]);
         bytes.extend(name.as_bytes());
-        self.let_in(name, &bytes, &KEY_COLUMNS)
-    }
-
-    fn let_in(&mut self, name: &str, bytes: &[u8], columns: &[&str]) -> PathBuf {
         let path = self.place.path(&format!("{name}.wasm"));
-        std::fs::write(&path, bytes).unwrap();
-        write!(
-            self.text,
+        std::fs::write(&path, &bytes).unwrap();
+        self.text += &format!(
             "[strategy.{name}]\nfile = \"{name}.wasm\"\ndigest = \"sha256:{}\"\n\
-             interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\ncolumns = {columns:?}\n\
+             interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\ncolumns = {KEY_COLUMNS:?}\n\
              functions = {FUNCTIONS:?}\n",
-            keyhole::sha256(bytes)
-        )
-        .unwrap();
+            keyhole_log::hash::sha256(&bytes)
+        );
         path
     }
 
@@ -67,16 +59,12 @@ pub(super) fn order(server: &Server, order: &Value) -> Value {
 
 /// Waits until the strategy that is on its way under this name is as far as that.
 pub(super) fn until_staged(server: &Server, name: &str, stages: &[&str]) -> Value {
-    let began = std::time::Instant::now();
-    loop {
+    let never = || format!("{name} was never {stages:?}: {}", server.state());
+    eventually(never, || {
         let state = server.state();
         let staged = state["staged"].as_array().unwrap().iter().find(|staged| staged["name"] == name);
-        if let Some(staged) = staged.filter(|staged| stages.iter().any(|stage| staged["stage"] == *stage)) {
-            return staged.clone();
-        }
-        assert!(began.elapsed() < 4 * PATIENCE, "{name} was never {stages:?}: {state}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+        staged.filter(|staged| stages.iter().any(|stage| staged["stage"] == *stage)).cloned()
+    })
 }
 
 /// The whole way: staged, proven, in shadow of ordinary requests, active.

@@ -3,16 +3,15 @@
 //! strategy that was not active at any moment of the request's time.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::server::Server;
+use super::server::{Reply, Server, page_request, processor};
 use super::stanzas::{PATIENT, Stanzas, bring_in, order};
-use super::walkers::{Asked, Seen, walk};
 use crate::support::{Place, data};
 
 /// Strategies that take turns: with three, an answer of the one before last is told from those of a swap's two sides.
@@ -26,6 +25,80 @@ const PAUSE: Duration = Duration::from_millis(3);
 
 /// The events of the contract's data set.
 const ROWS: usize = 50_000;
+
+/// One request.
+struct Asked {
+    began: Instant,
+    ended: Instant,
+    strategy: String,
+    digest: String,
+}
+
+/// What a client saw.
+#[derive(Default)]
+struct Seen {
+    asked: Vec<Asked>,
+    /// Walks from the newest event to the oldest.
+    walks: u64,
+    /// Answers that were none, and walks with a gap or a repeat.
+    failures: Vec<String>,
+}
+
+impl Seen {
+    /// Adds what another client saw.
+    fn add(&mut self, other: Self) {
+        self.asked.extend(other.asked);
+        self.walks += other.walks;
+        self.failures.extend(other.failures);
+    }
+
+    /// The latency, in seconds, that this share of the requests stays below.
+    fn percentile(&self, share: f64) -> f64 {
+        let mut latencies: Vec<f64> =
+            self.asked.iter().map(|asked| (asked.ended - asked.began).as_secs_f64()).collect();
+        latencies.sort_by(f64::total_cmp);
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let place = (latencies.len() as f64 * share) as usize;
+        latencies[place.min(latencies.len() - 1)]
+    }
+}
+
+/// Walks a log of so many events, again and again, until it is over.
+fn walk(server: &Server, rows: usize, page_size: u32, over: &AtomicBool) -> Seen {
+    let mut seen = Seen::default();
+    let mut stream = server.connect();
+    // Both sides of the loopback: no packet waits for another.
+    stream.set_nodelay(true).unwrap();
+    let (mut after, mut walked) = (None::<String>, Vec::<(i64, i64)>::with_capacity(rows));
+    while !over.load(SeqCst) {
+        let position = after.take().map_or_else(String::new, |cursor| format!("&after={cursor}"));
+        let request = page_request(&format!("page_size={page_size}{position}"));
+        let began = Instant::now();
+        let reply = stream.write_all(request.as_bytes()).ok().and_then(|()| Reply::read(&mut stream));
+        let ended = Instant::now();
+        let Some(reply) = reply.filter(|reply| reply.status == 200) else {
+            seen.failures.push(format!("no page, over the connection of {page_size} a page"));
+            stream = server.connect();
+            walked.clear();
+            continue;
+        };
+        let [strategy, digest] =
+            ["keyhole-strategy", "keyhole-digest"].map(|name| reply.header(name).unwrap().to_owned());
+        seen.asked.push(Asked { began, ended, strategy, digest });
+        let page = reply.json();
+        let key = |event: &Value| (event["created_at"].as_i64().unwrap(), event["id"].as_i64().unwrap());
+        walked.extend(page["events"].as_array().unwrap().iter().map(key));
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            if walked.len() != rows || !walked.is_sorted_by(|one, next| one > next) {
+                seen.failures.push(format!("a gap or a repeat in a walk of {rows} events: {}", walked.len()));
+            }
+            seen.walks += 1;
+            walked.clear();
+        }
+    }
+    seen
+}
 
 /// A swap as its operator saw it.
 struct Swap {
@@ -53,7 +126,7 @@ impl Round {
         for (name, path) in NAMES.into_iter().zip(&paths) {
             bring_in(&server, path, name);
         }
-        let digest = |path| keyhole::sha256(&std::fs::read(path).unwrap());
+        let digest = |path| keyhole_log::hash::sha256(&std::fs::read(path).unwrap());
         let digests = NAMES.into_iter().zip(paths.iter().map(digest)).collect();
         Self { server, digests, rows, swaps: 0, active: NAMES[2], pause: PAUSE }
     }
@@ -62,12 +135,9 @@ impl Round {
     fn beside<T>(&self, beside: impl FnOnce() -> T) -> (Seen, T) {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let clients = PAGE_SIZES.map(|size| {
-                scope.spawn({
-                    let over = &over;
-                    move || walk(&self.server, self.rows, size, over)
-                })
-            });
+            let over = &over;
+            let clients =
+                PAGE_SIZES.map(|size| scope.spawn(move || walk(&self.server, self.rows, size, over)));
             let outcome = beside();
             over.store(true, SeqCst);
             let mut seen = Seen::default();
@@ -81,22 +151,30 @@ impl Round {
     /// So many swaps beside the clients.
     fn swapping(&mut self, swaps: usize) -> (Seen, Vec<Swap>) {
         let (first, before) = (self.swaps, self.active);
-        let (mut seen, made) = self
-            .beside(|| (first..first + swaps).map(|number| self.swap(NAMES[number % 3])).collect::<Vec<_>>());
+        let numbers = first..first + swaps;
+        let (seen, made) =
+            self.beside(|| numbers.map(|number| self.swap(NAMES[number % 3])).collect::<Vec<_>>());
         self.swaps += swaps;
         self.active = made.last().map_or(before, |swap| swap.to);
-        let strangers: Vec<String> =
-            seen.asked.iter().filter_map(|asked| self.stranger(asked, before, &made)).collect();
-        seen.failures.extend(strangers);
-        (seen, made)
+        (self.judged(seen, before, &made), made)
     }
 
     /// No swap for this long.
     fn steady(&self, time: Duration) -> Seen {
-        let (mut seen, ()) = self.beside(|| std::thread::sleep(time));
-        let strangers: Vec<String> =
-            seen.asked.iter().filter_map(|asked| self.stranger(asked, self.active, &[])).collect();
-        seen.failures.extend(strangers);
+        let (seen, ()) = self.beside(|| std::thread::sleep(time));
+        self.judged(seen, self.active, &[])
+    }
+
+    /// What was seen, and with its failures each answer of a strategy that served at no moment of the request's time.
+    fn judged(&self, mut seen: Seen, before: &'static str, swaps: &[Swap]) -> Seen {
+        for asked in &seen.asked {
+            let allowed = served(asked, before, swaps);
+            let it_is = |name: &&str| asked.strategy == **name && asked.digest == self.digests[*name];
+            if !allowed.iter().any(it_is) {
+                let (strategy, digest) = (&asked.strategy, &asked.digest);
+                seen.failures.push(format!("{strategy} (sha256:{digest}) answered while {allowed:?} served"));
+            }
+        }
         seen
     }
 
@@ -106,16 +184,6 @@ impl Round {
         let ended = Instant::now();
         std::thread::sleep(self.pause);
         Swap { began, ended, to, took_us: done["swapped"]["took_us"].as_u64().unwrap() }
-    }
-
-    /// Why this answer is of a strategy that served at no moment of the request's time; None where it did.
-    fn stranger(&self, asked: &Asked, before: &'static str, swaps: &[Swap]) -> Option<String> {
-        let allowed = served(asked, before, swaps);
-        let it_is = |name: &&str| asked.strategy == **name && asked.digest == self.digests[*name];
-        let found = allowed.iter().any(it_is);
-        (!found).then(|| {
-            format!("{} (sha256:{}) answered while {allowed:?} served", asked.strategy, asked.digest)
-        })
     }
 }
 
@@ -138,18 +206,15 @@ fn median(numbers: &mut [f64]) -> f64 {
 }
 
 /// How many of so many sorted numbers to leave out on either side, so that the median lies between the rest at 95 %.
-fn left_out(count: usize) -> usize {
-    let (mut below, mut term, mut left) = (0.0, 0.5_f64.powi(i32::try_from(count).unwrap()), 0);
-    loop {
-        below += term;
-        if below > 0.025 {
-            return left.max(1) - 1;
-        }
+fn left_out(count: i32) -> usize {
+    let mut term = 0.5_f64.powi(count);
+    let (mut below, mut left) = (term, 0);
+    while below <= 0.025 {
         left += 1;
-        let ratio =
-            f64::from(u32::try_from(count + 1 - left).unwrap()) / f64::from(u32::try_from(left).unwrap());
-        term *= ratio;
+        term *= f64::from(count + 1 - left) / f64::from(left);
+        below += term;
     }
+    usize::try_from(left - 1).unwrap_or(0)
 }
 
 #[test]
@@ -158,11 +223,8 @@ fn a_hundred_swaps_over_the_admin_socket_fail_no_request_and_break_no_walk() {
     let mut round = Round::start(&place, &place.small_data(1_000), 1_000, PATIENT);
     let (seen, swaps) = round.swapping(100);
     let sure = certain(&seen, NAMES[2], &swaps);
-    println!(
-        "100 swaps, {} requests, {sure} certain of their strategy, {} walks",
-        seen.asked.len(),
-        seen.walks
-    );
+    let (asked, walks) = (seen.asked.len(), seen.walks);
+    println!("100 swaps, {asked} requests, {sure} certain of their strategy, {walks} walks");
     assert!(seen.failures.is_empty(), "{:?}", seen.failures);
     assert!(seen.walks > 0 && sure > 0);
     assert_eq!(round.server.state()["swaps"], 3 + 100);
@@ -207,54 +269,33 @@ fn ten_thousand_swaps_under_full_load_cost_a_tenth_of_the_p99_at_most() {
     }
     let after = round.server.memory();
     let (server, clients) = (round.server.processor() - used, processor("self") - mine);
-    let mut report = String::new();
-    let millis = |swaps: &[Swap]| {
-        median(
-            &mut swaps.iter().map(|swap| (swap.ended - swap.began).as_secs_f64() * 1e3).collect::<Vec<_>>(),
-        )
+    let swap_time = |swaps: &[Swap]| {
+        let times = swaps.iter().map(|swap| (swap.ended - swap.began).as_secs_f64() * 1e3);
+        median(&mut times.collect::<Vec<_>>())
     };
-    let moved: Vec<f64> = made.iter().map(|swap| f64::from(u32::try_from(swap.took_us).unwrap())).collect();
+    let mut moved: Vec<f64> =
+        made.iter().map(|swap| f64::from(u32::try_from(swap.took_us).unwrap())).collect();
     let tenth = made.len() / 10;
-    let ratio = median(&mut ratios);
-    let out = left_out(ratios.len());
-    let _ = write!(
-        report,
-        "{} swaps in {rounds} rounds beside {} requests ({sure} of them certain of their strategy) and {} whole walks \
-         in all: {} failures\n\
-         a swap's order takes {:.1} ms (the first tenth {:.1}, the last {:.1}), the pointer moves after {:.0} us\n\
-         P99 steady {:.2} ms, swapping {:.2} ms: {ratio:.3} times (median of {rounds} rounds; {:.3} to {:.3} at 95 %; \
-         {:.3} to {:.3})\n\
-         memory {} KiB before, {} KiB after; processor time {:.0} % the server's, {:.0} % the clients'",
-        made.len(),
-        seen.asked.len(),
-        seen.walks,
-        seen.failures.len(),
-        millis(&made),
-        millis(&made[..tenth]),
-        millis(&made[made.len() - tenth..]),
-        median(&mut moved.clone()),
-        median(&mut steady),
-        median(&mut swapping),
-        ratios[out],
-        ratios[ratios.len() - 1 - out],
-        ratios[0],
-        ratios[ratios.len() - 1],
-        memory,
-        after,
-        100.0 * server / (server + clients),
-        100.0 * clients / (server + clients),
+    let (all, first, last) =
+        (swap_time(&made), swap_time(&made[..tenth]), swap_time(&made[made.len() - tenth..]));
+    let (ratio, moved) = (median(&mut ratios), median(&mut moved));
+    let (steady, swapping) = (median(&mut steady), median(&mut swapping));
+    let (out, end) = (left_out(i32::try_from(rounds).unwrap()), ratios.len() - 1);
+    let (low, high, lowest, highest) = (ratios[out], ratios[end - out], ratios[0], ratios[end]);
+    let (mine, yours) = (100.0 * server / (server + clients), 100.0 * clients / (server + clients));
+    let (swaps, asked, walks, failures) = (made.len(), seen.asked.len(), seen.walks, seen.failures.len());
+    println!(
+        "{swaps} swaps in {rounds} rounds beside {asked} requests ({sure} of them certain of their strategy) and \
+         {walks} whole walks in all: {failures} failures\n\
+         a swap's order takes {all:.1} ms (the first tenth {first:.1}, the last {last:.1}), the pointer moves after \
+         {moved:.0} us\n\
+         P99 steady {steady:.2} ms, swapping {swapping:.2} ms: {ratio:.3} times (median of {rounds} rounds; {low:.3} to \
+         {high:.3} at 95 %; {lowest:.3} to {highest:.3})\n\
+         memory {memory} KiB before, {after} KiB after; processor time {mine:.0} % the server's, {yours:.0} % the \
+         clients'"
     );
-    println!("{report}");
     assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(10)]);
     assert!(seen.walks > 0 && sure > 0);
     assert!(ratio <= 1.1, "P99 is {ratio:.3} times that without swaps");
     assert!(after <= memory + memory / 20, "memory grew from {memory} to {after} KiB");
-}
-
-/// Seconds that a process has been on a processor.
-pub(super) fn processor(id: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
 }

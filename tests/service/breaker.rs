@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyhole::service::status::Stage;
+use keyhole_service::status::Stage;
 
 use super::site::{Site, THE_ONE, active, ask, bring_in, from, ids, promote, prove, shut, staged, until};
 

@@ -1,7 +1,7 @@
 //! A strategy's way to the service, and where the way of one that is not right ends.
 
-use keyhole::service::orders::Order;
-use keyhole::service::status::Stage;
+use keyhole_service::orders::Order;
+use keyhole_service::status::Stage;
 
 use super::site::{
     Site, THE_ONE, active, ask, bring_in, from, ids, make_ready, promote, prove, shadow, shut, stage, staged,

@@ -51,7 +51,7 @@ fn a_kept_component_that_was_changed_does_not_serve() {
     let (_, digest) = service.active().unwrap();
     shut(&service);
     let kept = site.state().join("strategies").join(format!("{digest}.wasm"));
-    std::fs::write(&kept, keyhole::selftest::zoo::component("early-end").unwrap()).unwrap();
+    std::fs::write(&kept, keyhole_lab::selftest::zoo::component("early-end").unwrap()).unwrap();
     let service = site.open();
     assert_eq!(active(&service), "keyset");
     shut(&service);

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keyhole::engine::Engine;
-use keyhole::error::Error;
-use keyhole::limits::Ceilings;
-use keyhole::loader::Loader;
-use keyhole::log::Log;
-use keyhole::log::gate::FUNCTIONS;
-use keyhole::page::{Filter, Page, PageRequest, Position};
-use keyhole::policy::{KEY_COLUMNS, Policy, SHOWN_COLUMNS};
-use keyhole::service::orders::{Done, Order};
-use keyhole::service::status::{Stage, Staged, Swap};
-use keyhole::service::{Answered, Config, Lane, Service};
-use keyhole::strategy::Instances;
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Instances;
+use keyhole_log::grants::{FUNCTIONS, KEY_COLUMNS, SHOWN_COLUMNS};
+use keyhole_log::limits::Ceilings;
+use keyhole_log::model::{Filter, Page, PageRequest, Position};
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::Loader;
+use keyhole_runtime::policy::Policy;
+use keyhole_service::orders::{Done, Order};
+use keyhole_service::status::{Stage, Staged, Swap};
+use keyhole_service::{Answered, Config, Lane, Service};
 use serde_json::Value;
 
 use crate::support::{Place, binary};
@@ -56,13 +56,13 @@ impl Site {
 
     /// Puts a hostile strategy's component into a file, with a stanza of its name.
     pub(super) fn let_in(&mut self, name: &str) -> PathBuf {
-        let bytes = keyhole::selftest::zoo::component(name).unwrap();
+        let bytes = keyhole_lab::selftest::zoo::component(name).unwrap();
         self.let_in_as(name, &bytes, &SHOWN_COLUMNS)
     }
 
     /// The keyset strategy under another name.
     pub(super) fn let_in_keyset(&mut self, name: &str) -> PathBuf {
-        self.let_in_as(name, keyhole::registry::KEYSET, &KEY_COLUMNS)
+        self.let_in_as(name, keyhole_runtime::embedded::KEYSET, &KEY_COLUMNS)
     }
 
     pub(super) fn let_in_as(&mut self, name: &str, bytes: &[u8], columns: &[&str]) -> PathBuf {
@@ -72,7 +72,7 @@ impl Site {
             "[strategy.{name}]\nfile = \"{name}.wasm\"\ndigest = \"sha256:{}\"\n\
              interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\ncolumns = {columns:?}\n\
              functions = {FUNCTIONS:?}\nlimits = {{ guest_time = \"{}\" }}\n",
-            keyhole::sha256(bytes),
+            keyhole_log::hash::sha256(bytes),
             self.guest_time
         );
         self.stanzas.retain(|(known, _)| known != name);

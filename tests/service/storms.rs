@@ -7,14 +7,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use keyhole::page::{PageRequest, Pager};
-use keyhole::registry;
-use keyhole::selftest::cases::{self, Seen};
-use keyhole::service::status::{Stage, Staged};
-use keyhole::service::{Lane, Service};
-use keyhole::strategy::{Instances, Worker};
+use keyhole_lab::selftest::cases::{self, Seen};
+use keyhole_log::grants::Instances;
+use keyhole_log::model::{PageRequest, Pager};
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::registry;
+use keyhole_service::status::{Stage, Staged};
+use keyhole_service::{Lane, Service};
 
 use super::site::{Site, active, bring_in, from, ids, promote, shut, stage, until};
+use crate::support::SetOnDrop;
 
 /// Strategies of every kind that a proof, a check, or the page itself must stop.
 const HOSTILE: [&str; 12] = [
@@ -79,7 +81,7 @@ fn swap_storm() {
     let swaps = AtomicU64::new(0);
     let mut staged_in_all = 0;
     std::thread::scope(|scope| {
-        let _over = Over(&over);
+        let _over = SetOnDrop(&over);
         for client in 0..3 {
             let (service, over, load) = (&service, &over, &load);
             scope.spawn(move || honest_client(service, client, over, load));
@@ -134,7 +136,7 @@ fn stage_storm() {
         .chain(broken)
         .collect();
     std::thread::scope(|scope| {
-        let _over = Over(&over);
+        let _over = SetOnDrop(&over);
         for client in 0..2 {
             let (service, over, load) = (&service, &over, &load);
             scope.spawn(move || honest_client(service, client, over, load));
@@ -182,7 +184,7 @@ fn stage_storm() {
 
 /// Files that are no strategies, each with a stanza that means exactly its bytes.
 fn broken_files(site: &mut Site) -> Vec<(PathBuf, String)> {
-    let whole = registry::KEYSET;
+    let whole = keyhole_runtime::embedded::KEYSET;
     let mut flipped = whole.to_vec();
     for place in (64..flipped.len()).step_by(997) {
         flipped[place] ^= 0x10;
@@ -228,21 +230,12 @@ fn judge(site: &Site, load: &Load, strategies: &[&str]) {
     assert!(load.by.lock().unwrap().keys().all(|name| strategies.contains(&name.as_str())));
     let engine = crate::support::engine();
     let native = registry::Registry::new(&site.policy()).strategy(&engine, "native-baseline").unwrap();
-    let log = keyhole::log::Log::open(&site.data).unwrap();
+    let log = keyhole_log::Log::open(&site.data).unwrap();
     let mut reference = Worker::new(&engine, &native, Instances::Fresh, &log, None);
     let kept = load.kept.lock().unwrap();
     assert!(!kept.is_empty());
     for served in kept.iter() {
         let bounded = PageRequest { up_to: Some(served.high_water), ..served.request.clone() };
         assert_eq!(ids(&reference.page(&bounded).unwrap()), served.ids, "{:?}", served.request);
-    }
-}
-
-/// Sends the clients home, whatever ends the storm.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
     }
 }

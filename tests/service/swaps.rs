@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use keyhole::page::{Filter, PageRequest, Position};
-use keyhole::service::Service;
+use keyhole_log::model::{Filter, PageRequest, Position};
+use keyhole_service::Service;
 
 use super::site::{Site, active, ask, bring_in, from, ids, promote, rollback, shut};
 

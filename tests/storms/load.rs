@@ -7,13 +7,15 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use keyhole::error::Error;
-use keyhole::page::{Page, PageRequest, Pager};
-use keyhole::selftest::cases;
-use keyhole::strategy::{Worker, lane};
+use keyhole_lab::selftest::cases;
+use keyhole_log::error::Error;
+use keyhole_log::model::{Page, PageRequest, Pager};
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::strategy::lane;
 
 use super::ROUNDS;
 use super::stage::{self, PAGES, Stage};
+use crate::support::SetOnDrop;
 
 /// Honest workers, one a core of the smallest machine that this is meant for.
 const HONEST: u64 = 2;
@@ -98,7 +100,7 @@ impl fmt::Display for Seen {
 /// Honest workers in closed loops, for as long as the writer carries out its order. Where a strategy is
 /// named, it is active: the same workers serve it, within its share.
 pub(super) fn round(stage: &Stage, active: Option<&str>) -> Seen {
-    let over = Over(AtomicBool::new(false));
+    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..HONEST)
             .map(|slot| {
@@ -112,8 +114,7 @@ pub(super) fn round(stage: &Stage, active: Option<&str>) -> Seen {
         };
         let mut seen = Seen::default();
         {
-            // However the writer ends, the workers end with it.
-            let _over = End(&over);
+            let _over = SetOnDrop(&over);
             let mut writer = stage.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = writer.carry_out(&format!("append {} 5 {PAUSE_MS}", commits.max(1) * 5));
             seen.waits.extend(commits.into_iter().map(|commit| commit.wait_ms));
@@ -125,26 +126,14 @@ pub(super) fn round(stage: &Stage, active: Option<&str>) -> Seen {
     })
 }
 
-/// Whether a round is over.
-struct Over(AtomicBool);
-
-/// Ends it.
-struct End<'a>(&'a Over);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.0.store(true, SeqCst);
-    }
-}
-
-fn serve(stage: &Stage, active: Option<&str>, slot: u64, over: &Over) -> Seen {
+fn serve(stage: &Stage, active: Option<&str>, slot: u64, over: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     let mut honest = stage.honest();
-    let mut hostile = active.map(|name| (stage.active(name), cases::find(name).unwrap().ask.request()));
+    let mut hostile = active.map(|name| (stage.active(name), cases::find(name).unwrap().request()));
     // The first opens its connection.
     honest.page(&stage::request(1)).unwrap();
     for n in 0.. {
-        if over.0.load(SeqCst) {
+        if over.load(SeqCst) {
             break;
         }
         if n % HOSTILE_SHARE == 0
@@ -179,7 +168,7 @@ pub(super) struct Attackers {
 impl Attackers {
     pub(super) fn new(stage: &Stage, names: &[&'static str]) -> Self {
         let names = names.iter().cycle().take(HOSTILE);
-        let workers = names.map(|name| (stage.inactive(name), cases::find(name).unwrap().ask.request()));
+        let workers = names.map(|name| (stage.inactive(name), cases::find(name).unwrap().request()));
         Self {
             workers: Mutex::new(workers.collect()),
             storm: AtomicBool::new(false),

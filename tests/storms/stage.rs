@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keyhole::engine::Engine;
-use keyhole::limits::Limits;
-use keyhole::log::Log;
-use keyhole::page::{PageRequest, parse};
-use keyhole::policy::{Grants, KEY_COLUMNS};
-use keyhole::registry;
-use keyhole::scratch::Scratch;
-use keyhole::selftest::{cases, zoo};
-use keyhole::strategy::{Instances, Strategy, Worker};
+use keyhole_lab::selftest::{cases, zoo};
+use keyhole_log::Log;
+use keyhole_log::grants::Instances;
+use keyhole_log::grants::{Grants, KEY_COLUMNS};
+use keyhole_log::limits::Limits;
+use keyhole_log::model::PageRequest;
+use keyhole_runtime::embedded;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::page::parse;
+use keyhole_runtime::scratch::Scratch;
+use keyhole_runtime::strategy::Strategy;
 
 use super::load::Seen;
 use crate::support::Place;
@@ -100,7 +103,7 @@ fn keyset(engine: &Engine) -> Arc<Strategy> {
     };
     let limits = if seconds().is_some() { shipped } else { generous };
     let grants = Grants { columns: KEY_COLUMNS.to_vec(), limits, ..Grants::local() };
-    Strategy::load(engine, "keyset", Path::new("keyset"), registry::KEYSET, grants).unwrap()
+    Strategy::load(engine, "keyset", Path::new("keyset"), embedded::KEYSET, grants).unwrap()
 }
 
 /// Page `number` of the whole log.

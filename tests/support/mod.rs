@@ -1,6 +1,7 @@
 //! What the tests share: the binary, data sets of their own, and folders that go with the test.
 
 pub(crate) mod answers;
+pub(crate) mod desk;
 pub(crate) mod foreign;
 pub(crate) mod snapshots;
 pub(crate) mod wasm;
@@ -9,10 +10,12 @@ pub(crate) mod writer;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use keyhole::engine::Engine;
-use keyhole::limits::Ceilings;
-use keyhole::loader::Loader;
+use keyhole_log::limits::Ceilings;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::Loader;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The binary under test: `cargo build --release` makes it, beside the tests' own.
@@ -82,6 +85,18 @@ impl Place {
     }
 }
 
+/// The strategies that are right: their pages are the same.
+pub(crate) const STRATEGIES: [&str; 4] = ["keyset", "baseline", "native-keyset", "native-baseline"];
+
+/// Tells threads that it is over, whichever way the scope is left: one that went on would hide the failure.
+pub(crate) struct SetOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// The contract's data set, made once and kept with the build. Only read.
 pub(crate) fn data() -> &'static Path {
     static DATA: OnceLock<PathBuf> = OnceLock::new();
@@ -110,6 +125,21 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// What it complained of at last, in JSON.
+pub(crate) fn error_of(output: &Output) -> Value {
+    let said = stderr(output);
+    let last = said.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|_| panic!("no error in {said:?}: {}", stdout(output)))
+}
+
+/// The error of a run that printed nothing else and ended with this exit code, by its own code.
+pub(crate) fn refused(output: &Output, exit: i32, by: &str) -> Value {
+    assert_eq!((code(output), stdout(output).as_str()), (exit, ""), "{}", stderr(output));
+    let error = error_of(output);
+    assert_eq!(error["code"], by, "{error}");
+    error
+}
+
 /// The exit code.
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
@@ -121,6 +151,14 @@ pub(crate) fn digest(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     assert!(output.status.success());
     stdout(&output).split_whitespace().next().unwrap().to_owned()
+}
+
+/// A figure of this process's memory in bytes, by its name in Linux's account: `VmRSS` what it has in use now,
+/// `VmHWM` the most that it has had.
+pub(crate) fn memory(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// The component that plays the hostile strategy `name`, as a file.

@@ -102,6 +102,7 @@ impl Drop for Writer {
 
 /// A running `keyhole page STRATEGY --queries -`.
 pub(crate) struct Conversation {
+    strategy: String,
     child: Child,
     requests: Option<ChildStdin>,
     pages: BufReader<ChildStdout>,
@@ -120,7 +121,7 @@ impl Conversation {
             .spawn()
             .unwrap();
         let (requests, pages) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, requests, pages }
+        Self { strategy: strategy.to_owned(), child, requests, pages }
     }
 
     /// Asks for a page. Panics if there is no answer.
@@ -128,6 +129,15 @@ impl Conversation {
         match self.try_ask(query) {
             Ok(page) => page,
             Err((code, error)) => panic!("exit {code} instead of a page: {error}"),
+        }
+    }
+
+    /// Asks for these pages of fifty of the whole log: each is the model's.
+    pub(crate) fn assert_pages(&mut self, model: &Model, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            let query = whole_log(number, 50);
+            let page = ids(&self.ask(&query));
+            assert_eq!(page, model.ids(&query, i64::MAX), "{}, page {number}", self.strategy);
         }
     }
 
@@ -172,7 +182,7 @@ pub(crate) fn whole_log(page: u64, size: u32) -> Value {
 /// The log's events as a test knows them, and the pages that follow from them.
 pub(crate) struct Model {
     /// In the order of a page, newest first.
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Model {

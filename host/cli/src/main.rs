@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use keyhole::cli::{Cli, Verb};
-use keyhole::commands::{self, output};
-use keyhole::error::Error;
-use keyhole::interrupt;
-use keyhole::log::heap;
+use keyhole::cli::{self, Cli, Verb};
+use keyhole::verbs::{child, output};
+use keyhole_log::error::Error;
+use keyhole_log::interrupt;
+use keyhole_log::sqlite_memory;
 
 /// How long an interrupted verb may take to put its temporary files away.
 const GRACE: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const GRACE_OF_PAGE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     // Before anything opens a database.
-    if !heap::count() {
+    if !sqlite_memory::count() {
         let error = Error::Engine("SQLite was in use before its memory could be counted".to_owned());
         output::print_error(&error, false);
         return ExitCode::from(error.exit_code());
@@ -28,13 +28,13 @@ fn main() -> ExitCode {
         Err(error) => return misuse(&error),
     };
     let json = cli.common.json;
-    if let Some(Verb::CompileComponent(_)) = &cli.verb {
+    if let Some(Verb::Child(child::Verb::CompileComponent(_))) = &cli.verb {
         // One thread and nothing open: it is about to take its own rights away.
-        return ended(commands::run(cli), json);
+        return ended(cli::run(cli), json);
     }
     if let Some(Verb::Serve(_)) = &cli.verb {
         // It has threads of its own, and answers signals itself.
-        return ended(commands::run(cli), json);
+        return ended(cli::run(cli), json);
     }
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -88,7 +88,7 @@ fn is_closed_pipe(error: &Error) -> bool {
 /// Runs the verb on a thread of its own and waits for it, or for Ctrl-C.
 async fn beside_signals(cli: Cli) -> Result<u8, Error> {
     let grace = if matches!(cli.verb, Some(Verb::Page(_))) { GRACE_OF_PAGE } else { GRACE };
-    let mut verb = tokio::task::spawn_blocking(move || commands::run(cli));
+    let mut verb = tokio::task::spawn_blocking(move || cli::run(cli));
     let ended = tokio::select! {
         ended = &mut verb => ended,
         _ = tokio::signal::ctrl_c() => {

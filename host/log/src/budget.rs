@@ -264,7 +264,8 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+    /// A handle on the requests that keep to this budget.
+    pub fn new(budget: &Arc<Budget>) -> Self {
         Self { budget: Arc::clone(budget) }
     }
 
@@ -309,6 +310,45 @@ mod tests {
     }
 
     #[test]
+    fn whatever_was_reached_is_the_error() {
+        let (budget, limits) = (Budget::default(), Limits::default());
+        let error = |reached: Reached| {
+            budget.reached.store(reached as u8, Relaxed);
+            budget.error(&limits).map(|error| match error {
+                Error::Budget { limit, allowed } => format!("{limit} {allowed}"),
+                other => other.code().to_owned(),
+            })
+        };
+        assert_eq!(error(Reached::None), None);
+        for (reached, told) in [
+            (Reached::Steps, "sql_steps 2000000"),
+            (Reached::LogLock, "log_lock 50"),
+            (Reached::WallTime, "wall_time 500"),
+            (Reached::Interrupted, "interrupted"),
+            (Reached::Disk, "scratch_quota 0"),
+            (Reached::Cancelled, "cancelled"),
+        ] {
+            assert_eq!(error(reached).as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn the_disk_is_asked_about_now_and_then_and_ends_the_statement_when_it_is_full() {
+        let (budget, asked) = (Budget::default(), Arc::new(AtomicU64::new(0)));
+        let (count, base) = (Arc::clone(&asked), Instant::now());
+        budget.watch_disk(move || count.fetch_add(1, Relaxed) > 1);
+        budget.arm(&Limits { sql_steps: u64::MAX, wall_time: Duration::from_mins(1), ..Limits::default() });
+        while !budget.spend() {}
+        assert!(matches!(
+            budget.error(&Limits::default()),
+            Some(Error::Budget { limit: "scratch_quota", .. })
+        ));
+        // The first question is asked at once, the next two a millisecond later each.
+        assert_eq!(asked.load(Relaxed), 3);
+        assert!(base.elapsed() >= MEASURED_EVERY * 2);
+    }
+
+    #[test]
     fn each_limit_is_named_when_it_is_reached() {
         let limits = Limits { sql_steps: 1000, ..Limits::default() };
         let budget = Budget::default();
@@ -324,6 +364,9 @@ mod tests {
         budget.lock_log(&Limits { log_lock: Duration::ZERO, ..Limits::default() });
         assert!(matches!(budget.check(&limits), Err(Error::Budget { limit: "log_lock", .. })));
         budget.arm(&limits);
+        assert!(budget.check(&limits).is_ok());
+        budget.lock_log(&Limits { log_lock: Duration::ZERO, ..Limits::default() });
+        budget.unlock_log();
         assert!(budget.check(&limits).is_ok());
     }
 }

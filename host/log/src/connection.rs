@@ -8,42 +8,32 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::authorizer::Authorizer;
+use crate::budget::{Budget, STEPS_A_LOOK};
 use crate::error::Error;
-use crate::log::Log;
-use crate::log::budget::{Budget, STEPS_A_LOOK};
-use crate::log::gate::{EVENTS, Gate};
-use crate::log::turnstile::Turnstile;
-use crate::log::{heap, lockdown, watchdog};
+use crate::reader_gate::ReaderGate;
+use crate::{lockdown, sqlite_memory, watchdog};
+
+/// How every statement of the host's own begins, and no strategy's may.
+pub const HOST: &str = "/*keyhole*/";
 
 /// Statements that a connection keeps prepared: the host's own and a strategy's plans.
 const STATEMENTS: usize = 96;
-
-/// The contract's columns.
-pub const COLUMNS: [&str; 8] = [
-    "id",
-    "created_at",
-    "actor_id",
-    "action",
-    "resource_type",
-    "resource_id",
-    "payload_offset",
-    "payload_len",
-];
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Use<'a> {
     /// Pages: the log, and scratch if there is one, both read only.
-    Pages(&'a Log, Option<&'a Path>),
+    Pages(&'a Path, Option<&'a Path>),
     /// A refresh: scratch writable, an empty private `feed`, and no log.
     Refresh(&'a Path),
     /// The host's own reading of the log, for the feed and for summaries.
-    Log(&'a Log),
+    Log(&'a Path),
 }
 
-/// Opens a connection whose statements pass the gate and spend the budget.
-pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<Connection, Error> {
-    heap::count();
+/// A connection onto an empty database in memory, with nothing attached. SQLite follows no symbolic link to what is
+/// attached later.
+pub(super) fn empty() -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
@@ -51,7 +41,17 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
         | OpenFlags::SQLITE_OPEN_EXRESCODE
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let mut connection = Connection::open_with_flags(":memory:", flags)?;
+    Connection::open_with_flags(":memory:", flags)
+}
+
+/// Opens a connection whose statements permit the authorizer and spend the budget.
+pub fn open(
+    purpose: Use<'_>,
+    authorizer: &Arc<Authorizer>,
+    budget: &Arc<Budget>,
+) -> Result<Connection, Error> {
+    sqlite_memory::count();
+    let mut connection = empty()?;
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     lockdown::before_attaching(&connection)?;
@@ -60,13 +60,13 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
             if let Some(scratch) = scratch {
                 attach(&connection, &without_links(scratch)?, "ro", "scratch")?;
             }
-            attach(&connection, &log.database, "ro", "log")?;
+            attach(&connection, log, "ro", "log")?;
             connection.execute_batch("PRAGMA query_only=ON")?;
             // In memory, a sort would keep all of its rows there.
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
         Use::Log(log) => {
-            attach(&connection, &log.database, "ro", "log")?;
+            attach(&connection, log, "ro", "log")?;
             connection.execute_batch("PRAGMA query_only=ON; PRAGMA temp_store=MEMORY")?;
         }
         Use::Refresh(scratch) => {
@@ -80,17 +80,17 @@ pub fn open(purpose: Use<'_>, gate: &Arc<Gate>, budget: &Arc<Budget>) -> Result<
     budget.connect(connection.get_interrupt_handle());
     watchdog::watch(budget)?;
     // Held for as long as the connection is open, and with it the file: see there.
-    let turnstile = match purpose {
-        Use::Pages(log, _) | Use::Log(log) => Some(Turnstile::of(&log.database)?),
+    let reader_gate = match purpose {
+        Use::Pages(log, _) | Use::Log(log) => Some(ReaderGate::of(log)?),
         Use::Refresh(_) => None,
     };
     let spend = Arc::clone(budget);
     let look = move || {
-        let _ = &turnstile;
+        let _ = &reader_gate;
         spend.spend()
     };
     connection.progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(look))?;
-    let judge = Arc::clone(gate);
+    let judge = Arc::clone(authorizer);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
     Ok(connection)
 }
@@ -103,7 +103,7 @@ fn without_links(path: &Path) -> Result<PathBuf, Error> {
     Ok(folder.join(name))
 }
 
-fn attach(connection: &Connection, path: &Path, mode: &str, schema: &str) -> Result<(), Error> {
+pub(super) fn attach(connection: &Connection, path: &Path, mode: &str, schema: &str) -> Result<(), Error> {
     let uri = format!("file:{}?mode={mode}", percent_encoded(path));
     connection.execute(&format!("ATTACH ?1 AS {schema}"), [uri]).map_err(|error| classify(error, path))?;
     Ok(())
@@ -158,38 +158,74 @@ pub fn patiently<T>(
     }
 }
 
-/// Checks that the database has the contract's table, as a table, and its index.
-pub fn check_schema(log: &Log) -> Result<(), Error> {
-    let gate = Gate::of_host();
-    let budget = Arc::new(Budget::default());
-    let wait = crate::limits::HOST_WAIT;
-    let connection = patiently(wait, || open(Use::Log(log), &gate, &budget))?;
-    let bad = |what: String| Error::BadLog { path: log.database.clone(), what };
-    patiently(wait, || {
-        let run = || -> rusqlite::Result<(Vec<String>, bool)> {
-            let mut columns = connection
-                .prepare("SELECT name FROM pragma_table_info(?1, 'log') WHERE ?1 IN (SELECT name FROM log.sqlite_schema WHERE type = 'table')")?;
-            let names = columns.query_map([EVENTS], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-            let index = connection.query_row(
-                "SELECT count(*) FROM pragma_index_list(?1, 'log') WHERE name = 'idx_created_at' AND NOT partial \
-                 AND (SELECT group_concat(name) FROM pragma_index_info('idx_created_at', 'log')) = 'created_at'",
-                [EVENTS],
-                |row| row.get::<_, i64>(0),
-            )?;
-            Ok((names, index == 1))
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_whatever_a_uri_would_make_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a ?mode=rwc#%41&é.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        let connection = empty().unwrap();
+        attach(&connection, &path, "ro", "log").unwrap();
+        assert!(connection.is_readonly("log").unwrap());
+        assert_eq!(connection.query_row("SELECT count(*) FROM log.t", [], |row| row.get::<_, u32>(0)), Ok(0));
+        assert_eq!(percent_encoded(Path::new("/a-b_c.d~e/%")), "/a-b_c.d~e/%25");
+    }
+
+    #[test]
+    fn a_scratch_may_lie_behind_a_link_and_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+        let real = folder.path().canonicalize().unwrap().join("scratch.db");
+        assert_eq!(without_links(&folder.path().join("link/scratch.db")).unwrap(), real);
+        assert_eq!(without_links(Path::new("/")).unwrap(), Path::new("/"));
+    }
+
+    #[test]
+    fn each_error_of_sqlite_means_something_for_the_log() {
+        let told = |code| {
+            classify(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None), Path::new("audit.db"))
+                .code()
         };
-        let (names, indexed) = run().map_err(|error| classify(error, &log.database))?;
-        if names.is_empty() {
-            return Err(bad(format!("it has no table {EVENTS}")));
+        for (code, meaning) in [
+            (ffi::SQLITE_READONLY_ROLLBACK, "log-needs-recovery"),
+            (ffi::SQLITE_BUSY, "busy"),
+            (ffi::SQLITE_LOCKED, "busy"),
+            (ffi::SQLITE_CORRUPT, "bad-log"),
+            (ffi::SQLITE_NOTADB, "bad-log"),
+            (ffi::SQLITE_CANTOPEN, "bad-log"),
+            (ffi::SQLITE_READONLY, "sqlite"),
+            (ffi::SQLITE_ERROR, "sqlite"),
+        ] {
+            assert_eq!(told(code), meaning, "{code}");
         }
-        let missing: Vec<&str> =
-            COLUMNS.into_iter().filter(|column| !names.iter().any(|name| name == column)).collect();
-        if !missing.is_empty() {
-            return Err(bad(format!("table {EVENTS} has no column {}", missing.join(", "))));
-        }
-        if !indexed {
-            return Err(bad("it has no index idx_created_at on (created_at)".to_owned()));
-        }
-        Ok(())
-    })
+    }
+
+    #[test]
+    fn what_is_busy_is_tried_again_until_the_wait_is_over() {
+        let mut tries = 0;
+        let third = patiently(Duration::from_mins(1), || {
+            tries += 1;
+            if tries < 3 { Err(Error::Busy) } else { Ok(tries) }
+        });
+        assert_eq!(third.unwrap(), 3);
+        let began = Instant::now();
+        assert!(matches!(
+            patiently(Duration::from_millis(20), || Err::<(), _>(Error::Busy)),
+            Err(Error::Busy)
+        ));
+        assert!(began.elapsed() >= Duration::from_millis(20));
+        let mut tries = 0;
+        let other = patiently(Duration::from_mins(1), || -> Result<(), Error> {
+            tries += 1;
+            Err(Error::Cancelled)
+        });
+        assert!(matches!(other, Err(Error::Cancelled)) && tries == 1);
+    }
 }

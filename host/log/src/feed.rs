@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::authorizer::Authorizer;
+use crate::budget::Budget;
+use crate::connection::{self, Use, classify, patiently};
 use crate::error::Error;
+use crate::folder::COLUMNS;
 use crate::limits::HOST_WAIT;
-use crate::log::budget::Budget;
-use crate::log::connection::{self, COLUMNS, Use, classify, patiently};
-use crate::log::gate::Gate;
-use crate::log::turnstile::Turnstile;
-use crate::log::{Identity, Log};
+use crate::reader_gate::ReaderGate;
+use crate::{Identity, Log};
 
 /// Most rows of one read transaction.
 const RANGE_ROWS: u32 = 5_000;
@@ -28,7 +29,7 @@ pub struct Feeder {
     connection: Connection,
     log: Log,
     identity: Identity,
-    turnstile: Arc<Turnstile>,
+    reader_gate: Arc<ReaderGate>,
     wait: Duration,
 }
 
@@ -36,15 +37,16 @@ impl Feeder {
     /// Opens the log.
     pub fn open(log: &Log) -> Result<Self, Error> {
         let wait = HOST_WAIT;
-        let (gate, budget) = (Gate::of_host(), Arc::new(Budget::default()));
+        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
         loop {
             crate::interrupt::check()?;
             let identity = Identity::of(&log.database)?;
-            let connection = patiently(wait, || connection::open(Use::Log(log), &gate, &budget))?;
+            let connection =
+                patiently(wait, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
             // Replaced between the two: which of the files was opened cannot be told.
             if Identity::of(&log.database)? == identity {
-                let turnstile = Turnstile::of(&log.database)?;
-                return Ok(Self { connection, log: log.clone(), identity, turnstile, wait });
+                let reader_gate = ReaderGate::of(&log.database)?;
+                return Ok(Self { connection, log: log.clone(), identity, reader_gate, wait });
             }
         }
     }
@@ -232,7 +234,7 @@ impl Feeder {
 
     fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         patiently(self.wait, || {
-            let _pass = self.turnstile.enter()?;
+            let _permit = self.reader_gate.enter()?;
             read(&self.connection).map_err(|error| classify(error, &self.log.database))
         })
     }

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::limits::NOTE_BYTES;
 
 /// Statement texts told apart; the runs of further ones are counted together.
@@ -53,13 +54,18 @@ const CALLS: [&str; 9] = [
 ];
 
 /// One statement of the strategy's.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementUse {
     /// Its text.
     pub sql: String,
     /// SQLite's plan for it, a line a step; filled in on request only.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
+    /// The tables that it names: the log's plainly, others with their schema.
+    pub tables: Vec<String>,
+    /// The columns that it reads, each after its table and a dot.
+    pub columns: Vec<String>,
+    /// The functions that it calls.
+    pub functions: Vec<String>,
     /// How often it ran.
     pub runs: u64,
     /// Rows that it returned.
@@ -72,12 +78,6 @@ pub struct StatementUse {
     pub sorts: u64,
     /// Indexes that SQLite made for the statement alone.
     pub automatic_indexes: u64,
-    /// The tables that it names: the log's plainly, others with their schema.
-    pub tables: Vec<String>,
-    /// The columns that it reads, each after its table.
-    pub columns: Vec<String>,
-    /// The functions that it calls.
-    pub functions: Vec<String>,
     /// Whether it has passed the checks that a text's first sight takes.
     #[serde(skip)]
     pub passed: bool,
@@ -109,7 +109,7 @@ pub struct Ledger {
     /// Runs of statements beyond those told apart.
     pub other_runs: u64,
     calls: [(u64, Duration); CALLS.len()],
-    /// Which of [`linker::WASI`](crate::linker::WASI) was called, a bit each.
+    /// Which of [`WASI`](crate::grants::WASI) was called, a bit each.
     pub wasi: u32,
     /// Event handles minted.
     pub handles: u64,
@@ -213,7 +213,7 @@ impl Ledger {
     /// The interfaces of WASI that were called.
     pub fn wasi(&self) -> impl Iterator<Item = &'static str> {
         let used = self.wasi;
-        crate::linker::WASI
+        crate::grants::WASI
             .into_iter()
             .enumerate()
             .filter(move |(bit, _)| used & (1 << bit) != 0)
@@ -226,6 +226,12 @@ impl Ledger {
         if self.denials.len() < DENIALS {
             self.denials.push((rule, object.to_owned()));
         }
+    }
+
+    /// Counts a denial, and says it.
+    pub(crate) fn deny(&mut self, rule: &'static str, object: &str) -> Error {
+        self.denied(rule, object);
+        Error::Denied { rule, object: object.to_owned() }
     }
 
     /// What was denied, rule and object, the first of them.
@@ -259,16 +265,16 @@ impl Ledger {
 }
 
 /// When a phase of a request began.
-pub(crate) struct Phase(Instant);
+pub struct Phase(Instant);
 
 impl Phase {
     /// It begins now.
-    pub(crate) fn begin() -> Self {
+    pub fn begin() -> Self {
         Self(Instant::now())
     }
 
     /// How long it took so far.
-    pub(crate) fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }

@@ -1,37 +1,45 @@
-//! The log as the host sees it: where it lies, one snapshot of it, its rows and its payloads.
+//! An audit log as its host reads it: where it lies, one snapshot of it, its rows and payloads, and the checks on
+//! the SQL of a strategy.
 //!
-//! Only this module knows that a log is an SQLite database and a file beside it.
+//! Only this crate knows that a log is an SQLite database and a file beside it. It links no WebAssembly engine.
+//!
+//! The modules stand in the order of their dependencies: each uses only those below it.
 
-pub mod budget;
-#[path = "../../proof/src/census.rs"]
-pub mod census;
-pub mod connection;
-#[path = "../../proof/src/digest.rs"]
-pub mod digest;
-pub mod feed;
-pub mod files;
-mod first_sight;
-#[path = "../../proof/src/floor.rs"]
-pub mod floor;
-pub mod gate;
-mod growth;
-pub mod heap;
-mod joins;
-pub mod lockdown;
-pub mod marks;
-#[path = "../../proof/src/ordered.rs"]
-pub mod ordered;
-pub mod payload;
-#[path = "../../proof/src/profile.rs"]
-pub mod profile;
-pub mod rows;
 pub mod session;
-pub mod statement;
+pub mod usage;
+pub mod units;
+pub mod dataset;
+pub mod survey;
+pub mod payload;
+pub mod snapshot;
+mod statement;
+pub mod value;
+mod vetting;
+mod sql_text;
+pub mod feed;
+pub mod folder;
+pub mod connection;
+mod reader_gate;
+pub mod files;
+pub mod lockdown;
+pub mod sqlite_memory;
+pub mod watchdog;
+pub mod budget;
+pub mod fingerprints;
+pub mod model;
+pub mod ledger;
+pub mod authorizer;
+pub mod touched;
+pub mod grants;
+pub mod limits;
+pub mod interrupt;
+pub mod error;
+pub mod hash;
+pub mod visible;
 #[cfg(test)]
 mod tests;
-mod tokens;
-pub mod touched;
-mod turnstile;
-pub mod watchdog;
 
-pub use files::{Identity, Log};
+// What no page request makes use of.
+
+pub use files::Identity;
+pub use folder::Log;

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
+use crate::authorizer::Author;
 use crate::limits::{HOST_VALUE_BYTES, PATTERN_BYTES, SQL_BYTES};
-use crate::log::gate::Author;
 
 /// Room in a text for what the host puts before a strategy's to have it explained.
 const PREFIX_BYTES: usize = 64;

@@ -8,9 +8,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::Identity;
 use crate::error::Error;
-use crate::log::Identity;
-use crate::log::files::SYMBOLIC_LINK;
+use crate::files::SYMBOLIC_LINK;
+use crate::model::{Span, span_at};
 
 /// The opened payload file. It is never mapped: a file that is truncated while mapped kills the
 /// process that reads it.
@@ -95,6 +96,61 @@ impl PayloadFile {
             buffer.truncate(held);
         }
         outcome
+    }
+}
+
+/// The payload lines that a call has read, one after another, and which events' the strategy has read itself.
+#[derive(Default)]
+pub(crate) struct Payloads {
+    bytes: Vec<u8>,
+    spans: Vec<(i64, Span)>,
+}
+
+impl Payloads {
+    /// Forgets the lines of the call before.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// Makes room for so many bytes in all.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes.saturating_sub(self.bytes.len()));
+    }
+
+    /// Where the line of an event lies that the strategy has read.
+    pub(crate) fn span(&self, id: i64) -> Option<Span> {
+        self.spans.iter().find(|(held, _)| *held == id).map(|(_, span)| *span)
+    }
+
+    /// Notes that the strategy has read an event's line, which lies there.
+    pub(crate) fn remember(&mut self, id: i64, span: Span) {
+        self.spans.push((id, span));
+    }
+
+    /// The line in this place.
+    pub(crate) fn line(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.bytes.get(start..start + span.len as usize).unwrap_or_default()
+    }
+
+    /// Reads an event's line of at most `room` bytes, and returns where it lies now.
+    pub(crate) fn read(
+        &mut self,
+        file: &mut PayloadFile,
+        id: i64,
+        offset: i64,
+        len: i64,
+        room: u64,
+    ) -> Result<Span, Error> {
+        let start = self.bytes.len();
+        file.read(id, offset, len, room, &mut self.bytes)?;
+        Ok(span_at(start, self.bytes.len() - start))
+    }
+
+    /// Hands over all lines.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 }
 

@@ -1,37 +1,69 @@
 //! One worker's hold on the log: a connection, the payload file, and one snapshot at a time.
 
-mod claims;
-mod snapshot;
-
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::authorizer::{Author, Authorizer};
+use crate::budget::{Budget, Canceller};
+use crate::connection::{self, Use, patiently};
 use crate::error::{Bound, Error};
-use crate::ledger::Ledger;
-use crate::limits::Limits;
-use crate::log::budget::{Budget, Canceller};
-use crate::log::connection::{self, Use, patiently};
-use crate::log::gate::{Author, Gate};
-use crate::log::marks::Marks;
-use crate::log::payload::PayloadFile;
-use crate::log::turnstile::{Pass, Turnstile};
-use crate::log::{Identity, Log};
-use crate::page::Span;
-use crate::policy::Grants;
+use crate::fingerprints::Fingerprints;
+use crate::grants::{Grants, Instances};
+use crate::ledger::{Ledger, Phase};
+use crate::limits::{Limits, MOST_CALLS, MOST_CLAIMS, SLOT_BITS};
+use crate::model::{Page, Span};
+use crate::payload::{PayloadFile, Payloads};
+use crate::reader_gate::{ReadPermit, ReaderGate};
+use crate::snapshot::Snapshot;
+use crate::statement::StatementRunner;
+use crate::value::{Rows, Value};
+use crate::{Identity, Log, sqlite_memory};
 
-pub use claims::{MOST_CALLS, MOST_CLAIMS};
+const _: () = assert!(Instances::MOST_USES < MOST_CALLS, "a warm instance would use a call's number twice");
 
-/// How every statement of the host's own begins, and no strategy's may.
-pub const HOST: &str = "/*keyhole*/";
-
+/// The log's files as a session for pages has them open.
 struct LogFiles {
     log: Log,
     database: Identity,
     payloads: PayloadFile,
-    marks: Arc<Marks>,
-    turnstile: Arc<Turnstile>,
+    fingerprints: Arc<Fingerprints>,
+    reader_gate: Arc<ReaderGate>,
+}
+
+/// Which event's id a strategy claims behind each handle. A handle is the event's slot in its call, and the call's
+/// own number above that.
+#[derive(Default)]
+struct Claims {
+    ids: Vec<i64>,
+    call: u32,
+}
+
+impl Claims {
+    fn begin_call(&mut self) {
+        self.ids.clear();
+        self.call = (self.call + 1) % MOST_CALLS;
+    }
+
+    fn room(&self, limits: &Limits) -> u64 {
+        limits.handles.min(MOST_CLAIMS).saturating_sub(self.ids.len() as u64)
+    }
+
+    /// Handles for these ids, in order.
+    fn claim(&mut self, ids: &[i64]) -> Result<Vec<u32>, Error> {
+        let first = self.ids.len();
+        self.ids.extend_from_slice(ids);
+        let handle = |slot| u32::try_from(slot).map(|slot| self.call << SLOT_BITS | slot);
+        let handles = (first..self.ids.len()).map(handle).collect::<Result<_, _>>();
+        handles.map_err(|_| Error::Engine("too many claims".to_owned()))
+    }
+
+    fn id(&self, handle: u32) -> Option<i64> {
+        let slot = (handle & ((1 << SLOT_BITS) - 1)) as usize;
+        if handle >> SLOT_BITS == self.call { self.ids.get(slot).copied() } else { None }
+    }
 }
 
 /// A connection and what the running call has used of it.
@@ -39,31 +71,25 @@ struct LogFiles {
 /// [`begin`](Self::begin) takes a snapshot, [`end`](Self::end) gives the log's lock back; in between a
 /// strategy's calls arrive. A session stays on one thread from `begin` to `end`.
 pub struct Session {
-    pub(super) connection: Connection,
-    pub(super) gate: Arc<Gate>,
-    pub(super) budget: Arc<Budget>,
-    pub(super) limits: Limits,
-    pub(super) author: Author,
-    /// The bound on scratch: the quota, or whichever struck.
-    bound: Arc<Mutex<Bound>>,
-    pub(super) claims: Vec<i64>,
+    pub(crate) statements: StatementRunner,
     /// What the running call has done so far.
     pub ledger: Ledger,
     /// The last error that a host call of the running call returned.
     pub refused: Option<Error>,
     keep_notes: bool,
+    claims: Claims,
+    /// The payloads that the running call has read.
+    payloads: Payloads,
+    /// None for a session for refreshes.
     files: Option<LogFiles>,
     scratch: Option<(PathBuf, Identity)>,
     /// Whether the running request is this session's own to end.
     entered: bool,
+    /// SQLite's count of changes to the log at the last look whether scratch fits it.
     seen_version: Option<i64>,
     high_water: i64,
-    call: u32,
     /// The running call's hold on the log.
-    locked: Option<Pass>,
-    /// Payload lines read in this call, and which event's lie where.
-    pub(super) payload_bytes: Vec<u8>,
-    pub(super) payload_spans: Vec<(i64, Span)>,
+    permit: Option<ReadPermit>,
 }
 
 impl Session {
@@ -72,29 +98,34 @@ impl Session {
         Self::for_pages_within(Arc::default(), log, scratch, grants)
     }
 
-    /// The same, within a budget that outlives the session: a worker's.
-    pub(crate) fn for_pages_within(
+    /// Opens a session for pages within a budget that outlives it: a worker's.
+    pub fn for_pages_within(
         budget: Arc<Budget>,
         log: &Log,
         scratch: Option<PathBuf>,
         grants: &Grants,
     ) -> Result<Self, Error> {
-        let (limits, gate) = (grants.limits.clone(), Gate::new(grants));
+        let (limits, authorizer) = (grants.limits.clone(), Authorizer::new(grants));
         // A session that was lost in mid-call left it armed.
         budget.disarm();
         let database = Identity::of(&log.database)?;
         let payloads = PayloadFile::open(&log.payloads)?;
-        let (marks, turnstile) = (log.marks.of(database), Turnstile::of(&log.database)?);
-        let files = LogFiles { log: log.clone(), database, payloads, marks, turnstile };
+        let (fingerprints, reader_gate) = (log.fingerprints.of(database), ReaderGate::of(&log.database)?);
+        let files = LogFiles { log: log.clone(), database, payloads, fingerprints, reader_gate };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
-        let connection = patiently(limits.busy_wait, || {
-            connection::open(
-                Use::Pages(log, scratch.as_ref().map(|(path, _)| path.as_path())),
-                &gate,
-                &budget,
-            )
-        })?;
-        Ok(Self::new(connection, gate, budget, limits, Author::Page, Some(files), scratch))
+        let purpose = Use::Pages(&log.database, scratch.as_ref().map(|(path, _)| path.as_path()));
+        let connection = patiently(limits.busy_wait, || connection::open(purpose, &authorizer, &budget))?;
+        let statements = StatementRunner {
+            connection,
+            authorizer,
+            budget,
+            limits,
+            author: Author::Page,
+            database: log.database.clone(),
+            has_scratch: scratch.is_some(),
+            bound: Arc::new(Mutex::new(Bound::Quota(0))),
+        };
+        Ok(Self::new(statements, Some(files), scratch))
     }
 
     /// Opens a session for refreshes of the scratch database at `path`, which may grow to the quota
@@ -106,7 +137,7 @@ impl Session {
         outgrown: impl Fn() -> Option<Bound> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let bound = Arc::new(Mutex::new(Bound::Quota(grants.scratch_quota)));
-        let (gate, budget) = (Gate::new(grants), Arc::new(Budget::default()));
+        let (authorizer, budget) = (Authorizer::new(grants), Arc::new(Budget::default()));
         let struck = Arc::clone(&bound);
         budget.watch_disk(move || {
             let outgrown = outgrown();
@@ -115,96 +146,316 @@ impl Session {
             }
             outgrown.is_some()
         });
-        let connection = connection::open(Use::Refresh(&path), &gate, &budget)?;
+        let connection = connection::open(Use::Refresh(&path), &authorizer, &budget)?;
         let identity = Identity::of(&path)?;
-        let limits = grants.limits.for_refresh();
-        let mut session =
-            Self::new(connection, gate, budget, limits, Author::Refresh, None, Some((path, identity)));
-        session.bound = bound;
-        Ok(session)
+        let statements = StatementRunner {
+            connection,
+            authorizer,
+            budget,
+            limits: grants.limits.for_refresh(),
+            author: Author::Refresh,
+            database: path.clone(),
+            has_scratch: true,
+            bound,
+        };
+        Ok(Self::new(statements, None, Some((path, identity))))
     }
 
     fn new(
-        connection: Connection,
-        gate: Arc<Gate>,
-        budget: Arc<Budget>,
-        limits: Limits,
-        author: Author,
+        statements: StatementRunner,
         files: Option<LogFiles>,
         scratch: Option<(PathBuf, Identity)>,
     ) -> Self {
         Self {
-            connection,
-            gate,
-            budget,
-            limits,
-            author,
-            bound: Arc::new(Mutex::new(Bound::Quota(0))),
-            claims: Vec::new(),
+            statements,
             ledger: Ledger::default(),
             refused: None,
             keep_notes: false,
+            claims: Claims::default(),
+            payloads: Payloads::default(),
             files,
             scratch,
             entered: false,
             seen_version: None,
             high_water: 0,
-            call: 0,
-            locked: None,
-            payload_bytes: Vec::new(),
-            payload_spans: Vec::new(),
+            permit: None,
         }
+    }
+
+    /// Takes a snapshot for one page: scratch first, then the log, so that scratch never covers an
+    /// event that the snapshot does not hold.
+    ///
+    /// Fails with `LogReplaced` or `ScratchUnfit` where the session has to be opened anew.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        let began = Phase::begin();
+        self.begin_call();
+        let Some(files) = &self.files else {
+            return Err(Error::Engine("a session for refreshes has no log".to_owned()));
+        };
+        if Identity::of(&files.log.database)? != files.database {
+            return Err(Error::LogReplaced { path: files.log.database.clone() });
+        }
+        files.payloads.check_in_place()?;
+        if let Some((path, identity)) = &self.scratch
+            && Identity::of(path).ok() != Some(*identity)
+        {
+            return Err(Error::ScratchUnfit { why: "its file was replaced".to_owned() });
+        }
+        // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
+        let StatementRunner { budget, limits, .. } = &self.statements;
+        budget.disarm();
+        let pinned = patiently(limits.busy_wait, || {
+            budget.check_cancelled()?;
+            let permit = files.reader_gate.enter()?;
+            Snapshot::pin(&self.statements).map(|pinned| (pinned, permit))
+        });
+        budget.arm(limits);
+        match pinned {
+            Ok(((high_water, covered), permit)) => {
+                self.permit = Some(permit);
+                self.high_water = high_water;
+                self.ledger.high_water = high_water;
+                self.ledger.covered = covered;
+            }
+            Err(error) => {
+                self.end();
+                return Err(error);
+            }
+        }
+        self.statements.budget.lock_log(&self.statements.limits);
+        let mut seen_version = self.seen_version;
+        let fits = self.snapshot().check_scratch_fits(&mut seen_version);
+        self.seen_version = seen_version;
+        if let Err(error) = fits {
+            self.end();
+            return Err(error);
+        }
+        self.ledger.phases.snapshot = began.elapsed();
+        Ok(())
+    }
+
+    /// Ends the snapshot and gives the log's lock back. Does nothing where there is none.
+    pub fn end(&mut self) {
+        let StatementRunner { connection, budget, .. } = &self.statements;
+        // An interrupt would keep the transaction open. Nothing of the strategy's runs from here on.
+        budget.disarm();
+        if !connection.is_autocommit() {
+            // The transaction only read; SQLite ends it even where the rollback reports an error.
+            let _ = connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
+        }
+        if let Some(permit) = self.permit.take() {
+            self.ledger.phases.log_lock = permit.lasted();
+        }
+        budget.unlock_log();
     }
 
     /// Starts a refresh slice: one transaction on scratch, for the events up to `through`.
     pub fn begin_refresh(&mut self, through: i64) -> Result<(), Error> {
-        self.start_call();
+        self.begin_call();
         self.high_water = through;
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.classify(error))
+        self.transact("BEGIN IMMEDIATE")
     }
 
     /// Makes a refresh slice last.
     pub fn commit_refresh(&mut self) -> Result<(), Error> {
-        let outcome = self.connection.execute_batch("COMMIT").map_err(|error| self.classify(error));
+        let outcome = self.transact("COMMIT");
         self.finish();
         outcome
+    }
+
+    fn transact(&self, sql: &str) -> Result<(), Error> {
+        self.statements.connection.execute_batch(sql).map_err(|error| self.statements.classify(error))
+    }
+
+    fn begin_call(&mut self) {
+        self.ledger.begin();
+        self.refused = None;
+        self.claims.begin_call();
+        self.payloads.clear();
+        let StatementRunner { budget, limits, .. } = &self.statements;
+        if std::mem::take(&mut self.entered) {
+            budget.leave();
+        }
+        self.entered = budget.enter();
+        budget.arm(limits);
     }
 
     /// Ends the call: the budget no longer applies.
     pub fn finish(&mut self) {
         self.end();
         if std::mem::take(&mut self.entered) {
-            self.budget.leave();
+            self.statements.budget.leave();
         }
+    }
+
+    /// Without memory or disk SQLite ends the transaction: what follows would see another snapshot, or
+    /// write what no rollback takes back.
+    pub fn check_transaction(&self) -> Result<(), Error> {
+        if !self.statements.connection.is_autocommit() {
+            return Ok(());
+        }
+        Err(match (self.statements.author, &self.refused) {
+            (Author::Refresh, Some(Error::ScratchFull { bound })) => Error::ScratchFull { bound: *bound },
+            (Author::Refresh, _) => {
+                Error::ScratchRefused { why: "it went on after its transaction was lost".to_owned() }
+            }
+            _ => Error::Budget { limit: "sql_memory", allowed: sqlite_memory::PAGE_BYTES },
+        })
+    }
+
+    /// Runs one SELECT of the strategy's and returns its rows.
+    pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Rows, Error> {
+        self.check_goes_on()?;
+        self.statements.query(&mut self.ledger, sql, params)
+    }
+
+    /// Runs one SELECT of the strategy's whose first column is an id, and claims those events.
+    pub fn select(&mut self, sql: &str, params: &[Value]) -> Result<Vec<u32>, Error> {
+        self.needs_log("select")?;
+        self.check_goes_on()?;
+        let room = self.claims.room(&self.statements.limits);
+        let ids = self.statements.select(&mut self.ledger, sql, params, room)?;
+        self.claim(&ids)
+    }
+
+    /// Handles for these ids, in order.
+    pub fn fetch(&mut self, ids: &[i64]) -> Result<Vec<u32>, Error> {
+        self.needs_log("fetch")?;
+        let limits = &self.statements.limits;
+        if ids.len() as u64 > self.claims.room(limits) {
+            return Err(Error::Budget { limit: "handles", allowed: limits.handles });
+        }
+        self.claim(ids)
+    }
+
+    fn claim(&mut self, ids: &[i64]) -> Result<Vec<u32>, Error> {
+        let handles = self.claims.claim(ids)?;
+        self.ledger.handles += handles.len() as u64;
+        Ok(handles)
+    }
+
+    /// The id behind a handle; None for a handle of another call.
+    pub fn claimed(&self, handle: u32) -> Option<i64> {
+        self.claims.id(handle)
+    }
+
+    /// Runs one statement of a refresh and returns how many rows it changed.
+    pub fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
+        self.execute_groups(sql, params, true)
+    }
+
+    /// Runs one statement of a refresh once for each group of parameters.
+    pub fn execute_many(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
+        self.execute_groups(sql, params, false)
+    }
+
+    fn execute_groups(&mut self, sql: &str, params: &[Value], once: bool) -> Result<u64, Error> {
+        if self.statements.author != Author::Refresh {
+            return Err(self.ledger.deny("write", "scratch, while a page is answered"));
+        }
+        self.check_goes_on()?;
+        self.statements.execute(&mut self.ledger, sql, params, once)
+    }
+
+    /// Reads an event's payload line for the strategy, once a call.
+    pub fn payload(&mut self, id: i64) -> Result<&[u8], Error> {
+        let span = if let Some(span) = self.payloads.span(id) {
+            span
+        } else {
+            self.statements.budget.check(&self.statements.limits)?;
+            let (offset, len) = self.snapshot().payload_place(id)?.ok_or(Error::UnknownEvent { id })?;
+            let span = self.read_payload(id, offset, len)?;
+            self.payloads.remember(id, span);
+            span
+        };
+        Ok(self.payloads.line(span))
+    }
+
+    /// Gives every row of the page its payload, in the page's own buffer. Payloads that the strategy
+    /// has read in this call are not read again.
+    pub fn fill_payloads(&mut self, page: &mut Page) -> Result<(), Error> {
+        // A file may claim any length.
+        let lengths = page.rows.iter().filter_map(|row| usize::try_from(row.payload_len).ok());
+        let wanted = lengths.fold(0, usize::saturating_add);
+        let allowed = usize::try_from(self.statements.limits.payload_bytes).unwrap_or(usize::MAX);
+        self.payloads.reserve(wanted.min(allowed));
+        for row in &mut page.rows {
+            row.payload = match self.payloads.span(row.id) {
+                Some(span) => span,
+                None => self.read_payload(row.id, row.payload_offset, row.payload_len)?,
+            };
+        }
+        page.payloads = self.payloads.take();
+        Ok(())
+    }
+
+    fn read_payload(&mut self, id: i64, offset: i64, len: i64) -> Result<Span, Error> {
+        let Some(files) = &mut self.files else {
+            return Err(Error::Engine("a session for refreshes has no payloads".to_owned()));
+        };
+        let allowed = self.statements.limits.payload_bytes;
+        let room = allowed.saturating_sub(self.ledger.payload_bytes);
+        match self.payloads.read(&mut files.payloads, id, offset, len, room) {
+            Ok(span) => {
+                self.ledger.payload_reads += 1;
+                self.ledger.payload_bytes += u64::from(span.len);
+                Ok(span)
+            }
+            Err(Error::Budget { .. }) => Err(Error::Budget { limit: "payload_bytes", allowed }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fills in the plans of the running call's statements, but for those that `known` knows already.
+    pub fn explain_new(&mut self, known: impl Fn(&str) -> bool) {
+        let statements = self.ledger.statements();
+        let new = statements.filter(|statement| statement.plan.is_empty() && !known(&statement.sql));
+        let texts: Vec<String> = new.map(|statement| statement.sql.clone()).collect();
+        for sql in texts {
+            let plan = self.statements.explain(&sql);
+            if let Some(statement) = self.ledger.statement(&sql) {
+                statement.plan = plan;
+            }
+        }
+    }
+
+    /// SQLite's plan for a text that has run already, or was refused.
+    pub fn explain(&self, sql: &str) -> Vec<String> {
+        self.statements.explain(sql)
+    }
+
+    /// The host's own reading of the running call's snapshot.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
+            statements: &self.statements,
+            fingerprints: self.files.as_ref().map(|files| &*files.fingerprints),
+            high_water: self.high_water,
+        }
+    }
+
+    /// The largest id of the snapshot; 0 where the log is empty.
+    pub fn high_water(&self) -> i64 {
+        self.high_water
     }
 
     /// A handle that cancels the running call from another thread.
     pub fn canceller(&self) -> Canceller {
-        Canceller::new(&self.budget)
+        Canceller::new(&self.statements.budget)
     }
 
     /// Whether the running call is cancelled.
     pub fn cancelled(&self) -> bool {
-        self.budget.cancelled()
+        self.statements.budget.cancelled()
     }
 
-    fn start_call(&mut self) {
-        self.ledger.begin();
-        self.refused = None;
-        self.claims.clear();
-        self.payload_bytes.clear();
-        self.payload_spans.clear();
-        self.call = (self.call + 1) % MOST_CALLS;
-        if std::mem::take(&mut self.entered) {
-            self.budget.leave();
-        }
-        self.entered = self.budget.enter();
-        self.budget.arm(&self.limits);
+    /// How long the log has been locked by now; nothing where it is not.
+    pub fn locked_for(&self) -> Duration {
+        self.permit.as_ref().map_or(Duration::ZERO, ReadPermit::lasted)
     }
 
     /// The session's limits.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.statements.limits
     }
 
     /// Keeps the strategy's notes from now on, or drops them.
@@ -219,64 +470,21 @@ impl Session {
         }
     }
 
-    pub(super) fn needs_log(&mut self, what: &str) -> Result<(), Error> {
-        if self.files.is_some() {
-            Ok(())
-        } else {
-            Err(self.deny("refresh", &format!("{what}, while scratch is refreshed")))
-        }
-    }
-
-    pub(super) fn deny(&mut self, rule: &'static str, object: &str) -> Error {
-        self.ledger.denied(rule, object);
-        Error::Denied { rule, object: object.to_owned() }
-    }
-
-    pub(super) fn classify(&self, error: rusqlite::Error) -> Error {
-        let path = match (&self.files, &self.scratch) {
-            (Some(files), _) => &files.log.database,
-            (None, Some((path, _))) => path,
-            (None, None) => return Error::Sqlite(error),
-        };
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::OperationInterrupted) => {
-                match self.budget.error(&self.limits).unwrap_or(Error::Interrupted) {
-                    Error::Budget { limit: "scratch_quota", .. } => {
-                        Error::ScratchFull { bound: self.bound() }
-                    }
-                    other => other,
-                }
-            }
-            Some(rusqlite::ErrorCode::DiskFull) if self.files.is_none() => {
-                Error::ScratchFull { bound: self.bound() }
-            }
-            _ => connection::classify(error, path),
-        }
-    }
-
-    /// The bound that struck; the quota, where SQLite itself kept to it.
-    fn bound(&self) -> Bound {
-        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known of the log's events; None for a session that has no log.
-    pub(super) fn marks(&self) -> Option<&Marks> {
-        self.files.as_ref().map(|files| &*files.marks)
-    }
-
-    pub(super) fn scratch_is_attached(&self) -> bool {
-        self.scratch.is_some()
-    }
-
-    pub(super) fn payload_file(&mut self) -> Result<&mut PayloadFile, Error> {
-        match &mut self.files {
-            Some(files) => Ok(&mut files.payloads),
-            None => Err(Error::Engine("a session for refreshes has no payloads".to_owned())),
-        }
-    }
-
     /// The connection, for the host's own work on scratch and feed.
     pub fn connection(&self) -> &Connection {
-        &self.connection
+        &self.statements.connection
+    }
+
+    /// Fails where the running call's time is up or its transaction lost: before each of its statements.
+    fn check_goes_on(&self) -> Result<(), Error> {
+        self.statements.budget.check(&self.statements.limits)?;
+        self.check_transaction()
+    }
+
+    fn needs_log(&mut self, what: &str) -> Result<(), Error> {
+        if self.files.is_some() {
+            return Ok(());
+        }
+        Err(self.ledger.deny("refresh", &format!("{what}, while scratch is refreshed")))
     }
 }

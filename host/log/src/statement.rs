@@ -1,41 +1,51 @@
-//! Running a strategy's statements: through the gate, inside the budget, into the ledger.
+//! Running a strategy's statements: past the authorizer, inside the budget, into the ledger.
 
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{ErrorCode, StatementStatus};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bindings::types::{Rows, Value};
-use crate::error::Error;
-use crate::ledger::StatementUse;
-use crate::log::gate::Author;
-use crate::log::session::{HOST, Session};
-use crate::log::{heap, lockdown};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, StatementStatus};
+
+use crate::authorizer::{Author, Authorizer};
+use crate::budget::Budget;
+use crate::connection::{self, HOST};
+use crate::error::{Bound, Error};
+use crate::ledger::Ledger;
+use crate::limits::Limits;
+use crate::value::{Rows, Value};
+use crate::vetting::Vetting;
+use crate::{lockdown, sqlite_memory};
 
 /// Semicolons that a text may hold, in its texts and comments too.
 const SEMICOLONS: usize = 16;
 
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(integer) => ValueRef::Integer(*integer),
-            Self::Real(real) => ValueRef::Real(*real),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(blob) => ValueRef::Blob(blob),
-        }))
-    }
+/// A connection, and what bounds the statements that a strategy runs on it.
+pub(crate) struct StatementRunner {
+    pub(crate) connection: Connection,
+    pub(crate) authorizer: Arc<Authorizer>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) limits: Limits,
+    /// Whose statements run here: a page's, or a refresh's.
+    pub(crate) author: Author,
+    /// The database that an error is about: the log's, or the scratch that is refreshed.
+    pub(crate) database: PathBuf,
+    /// Whether scratch is attached.
+    pub(crate) has_scratch: bool,
+    /// The bound on scratch: the quota, or whichever struck.
+    pub(crate) bound: Arc<Mutex<Bound>>,
 }
 
-impl Session {
+impl StatementRunner {
     /// Runs one SELECT and returns its rows.
-    pub fn query(&mut self, sql: &str, params: &[Value]) -> Result<Rows, Error> {
+    pub(crate) fn query(&self, ledger: &mut Ledger, sql: &str, params: &[Value]) -> Result<Rows, Error> {
         let mut rows = Rows { columns: Vec::new(), cells: Vec::new() };
         let mut bytes = 0u64;
         let allowed = self.limits.result_bytes;
-        self.run(sql, params, |row| {
+        rows.columns = self.run(ledger, sql, params, |row| {
             let width = row.as_ref().column_count();
             rows.cells.reserve(width);
             for column in 0..width {
-                let cell = value(row.get_ref(column)?)?;
+                let cell = Value::of(row.get_ref(column)?)?;
                 bytes += 8 + match &cell {
                     Value::Text(text) => text.len() as u64,
                     Value::Blob(blob) => blob.len() as u64,
@@ -47,62 +57,47 @@ impl Session {
                 return Err(Error::Budget { limit: "result_bytes", allowed });
             }
             Ok(())
-        })
-        .map(|columns| rows.columns = columns)?;
-        self.ledger.boundary_bytes += bytes;
+        })?;
+        ledger.boundary_bytes += bytes;
         Ok(rows)
     }
 
-    /// Runs one SELECT whose first column is an id, and claims those events.
-    pub fn select(&mut self, sql: &str, params: &[Value]) -> Result<Vec<u32>, Error> {
-        self.needs_log("select")?;
-        let first = self.claims.len();
-        let mut ids = std::mem::take(&mut self.claims);
-        let room = self.handles_left(ids.len());
-        let outcome = self.run(sql, params, |row| {
+    /// Runs one SELECT whose first column is an id, and returns these ids: no more than there is room for.
+    pub(crate) fn select(
+        &self,
+        ledger: &mut Ledger,
+        sql: &str,
+        params: &[Value],
+        room: u64,
+    ) -> Result<Vec<i64>, Error> {
+        let mut ids = Vec::new();
+        self.run(ledger, sql, params, |row| {
             let ValueRef::Integer(id) = row.get_ref(0)? else {
                 return Err(Error::Sql {
                     what: "the first column of a select must be an event's id".to_owned(),
                 });
             };
-            if (ids.len() - first) as u64 >= room {
-                return Err(Error::Budget { limit: "handles", allowed: 0 });
+            if ids.len() as u64 >= room {
+                return Err(Error::Budget { limit: "handles", allowed: self.limits.handles });
             }
             ids.push(id);
             Ok(())
-        });
-        self.claims = ids;
-        match outcome {
-            Ok(_) => self.mint_from(first),
-            Err(error) => {
-                self.claims.truncate(first);
-                Err(match error {
-                    Error::Budget { limit: "handles", .. } => {
-                        Error::Budget { limit: "handles", allowed: self.limits.handles }
-                    }
-                    other => other,
-                })
-            }
-        }
+        })?;
+        Ok(ids)
     }
 
-    /// Runs one statement of a refresh and returns how many rows it changed.
-    pub fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
-        self.execute_groups(sql, params, true)
-    }
-
-    /// Runs one statement of a refresh once for each group of parameters.
-    pub fn execute_many(&mut self, sql: &str, params: &[Value]) -> Result<u64, Error> {
-        self.execute_groups(sql, params, false)
-    }
-
-    fn execute_groups(&mut self, sql: &str, params: &[Value], once: bool) -> Result<u64, Error> {
-        if self.author != Author::Refresh {
-            return Err(self.deny("write", "scratch, while a page is answered"));
-        }
-        self.check_text(sql)?;
-        self.first_sight(sql)?;
-        self.admit(Author::Refresh)?;
+    /// Runs one statement of a refresh, once or once for each group of parameters, and returns how many rows it
+    /// changed.
+    pub(crate) fn execute(
+        &self,
+        ledger: &mut Ledger,
+        sql: &str,
+        params: &[Value],
+        once: bool,
+    ) -> Result<u64, Error> {
+        self.check_text(ledger, sql)?;
+        self.vet(ledger, sql)?;
+        self.admit(self.author)?;
         let mut measured = Measured::default();
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -129,21 +124,22 @@ impl Session {
             Ok(self.connection.total_changes() - before)
         })();
         self.admit(Author::Host)?;
-        self.record(sql, &measured);
-        outcome.map_err(|error| self.blame(error))
+        measured.enter(ledger, sql);
+        outcome.map_err(|error| self.blame(ledger, error))
     }
 
     /// Runs a strategy's SELECT, row by row, and returns the names of its columns.
     fn run(
-        &mut self,
+        &self,
+        ledger: &mut Ledger,
         sql: &str,
         params: &[Value],
         mut each: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
     ) -> Result<Vec<String>, Error> {
-        self.check_text(sql)?;
-        self.first_sight(sql)?;
+        self.check_text(ledger, sql)?;
+        self.vet(ledger, sql)?;
         self.admit(self.author)?;
-        let room = self.limits.rows.saturating_sub(self.ledger.rows);
+        let room = self.limits.rows.saturating_sub(ledger.rows);
         let mut measured = Measured { runs: 1, ..Measured::default() };
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -169,7 +165,7 @@ impl Session {
                     Ok(Some(row)) => {
                         measured.rows += 1;
                         if measured.rows > room {
-                            break Err(Error::Budget { limit: "rows", allowed: room });
+                            break Err(Error::Budget { limit: "rows", allowed: self.limits.rows });
                         }
                         if let Err(error) = each(row) {
                             break Err(error);
@@ -184,101 +180,101 @@ impl Session {
             walked.map(|()| columns)
         })();
         self.admit(Author::Host)?;
-        self.ledger.rows += measured.rows;
-        self.record(sql, &measured);
-        outcome.map_err(|error| match error {
-            Error::Budget { limit: "rows", .. } => Error::Budget { limit: "rows", allowed: self.limits.rows },
-            other => self.blame(other),
-        })
-    }
-
-    /// Fills in the plans of the running call's statements, but for those that `known` knows already.
-    pub fn explain_new(&mut self, known: impl Fn(&str) -> bool) {
-        let is_new = |statement: &&StatementUse| statement.plan.is_empty() && !known(&statement.sql);
-        let texts: Vec<String> =
-            self.ledger.statements().filter(is_new).map(|statement| statement.sql.clone()).collect();
-        for sql in texts {
-            let plan = self.explain(&sql);
-            if let Some(statement) = self.ledger.statement(&sql) {
-                statement.plan = plan;
-            }
-        }
+        ledger.rows += measured.rows;
+        measured.enter(ledger, sql);
+        outcome.map_err(|error| self.blame(ledger, error))
     }
 
     /// SQLite's plan for a text that has run already, or was refused: some statements do their work
     /// when they are prepared, `PRAGMA query_only = OFF` even as part of an EXPLAIN, so it goes through
-    /// the gate like the text itself.
-    pub fn explain(&mut self, sql: &str) -> Vec<String> {
+    /// the authorizer like the text itself.
+    pub(crate) fn explain(&self, sql: &str) -> Vec<String> {
         let explained = format!("{HOST} EXPLAIN QUERY PLAN {sql}");
-        self.gate.admit(self.author);
+        self.admit_unbounded(self.author);
         let plan = || -> rusqlite::Result<Vec<String>> {
             let mut statement = self.connection.prepare(&explained)?;
             statement.raw_query().mapped(|row| row.get(3)).collect()
         };
         let plan = plan().unwrap_or_else(|error| vec![format!("no plan: {error}")]);
-        self.gate.admit(Author::Host);
+        self.admit_unbounded(Author::Host);
         // It has been reported already.
-        drop(self.gate.take_denial());
+        drop(self.authorizer.take_denial());
         plan
     }
 
     /// What SQLite would parse too deeply or show wrongly is refused before it sees it.
-    fn check_text(&mut self, sql: &str) -> Result<(), Error> {
-        self.budget.check(&self.limits)?;
-        self.check_transaction()?;
+    fn check_text(&self, ledger: &mut Ledger, sql: &str) -> Result<(), Error> {
         if sql.len() as u64 > self.limits.sql_bytes {
             return Err(Error::Budget { limit: "sql_bytes", allowed: self.limits.sql_bytes });
         }
         if sql.contains('\0') {
-            return Err(self.deny("statement", "a NUL in its text"));
+            return Err(ledger.deny("statement", "a NUL in its text"));
         }
         // One after another they would be looked for by recursion, and exhaust a host thread's stack.
         let semicolons = sql.bytes().filter(|&byte| byte == b';').count();
         if semicolons > SEMICOLONS {
-            return Err(self.deny("statement", "more than one in a text"));
+            return Err(ledger.deny("statement", "more than one in a text"));
         }
         // The prepared statements of a connection are found by their text, and the host's own were
-        // prepared without the gate.
+        // prepared without the authorizer.
         if sql.trim_start().starts_with(HOST) {
-            return Err(self.deny("statement", "the host's mark"));
+            return Err(ledger.deny("statement", "the host's mark"));
         }
         Ok(())
     }
 
     /// Statements are this author's from now on, and what they make is bounded accordingly.
-    pub(super) fn admit(&self, author: Author) -> Result<(), Error> {
+    pub(crate) fn admit(&self, author: Author) -> Result<(), Error> {
         lockdown::bound_values(&self.connection, author, self.limits.value_bytes)?;
-        self.gate.admit(author);
+        self.admit_unbounded(author);
         Ok(())
     }
 
-    fn record(&mut self, sql: &str, measured: &Measured) {
-        match self.ledger.statement(sql) {
-            Some(entry) => {
-                entry.runs += measured.runs;
-                entry.rows += measured.rows;
-                entry.vm_steps += measured.vm_steps;
-                entry.full_scan_steps += measured.full_scan_steps;
-                entry.sorts += measured.sorts;
-                entry.automatic_indexes += measured.automatic_indexes;
-            }
-            None => self.ledger.other_runs += measured.runs,
+    /// The same, but for the size of values.
+    fn admit_unbounded(&self, author: Author) {
+        self.authorizer.admit(author);
+        sqlite_memory::allocate_for(author);
+    }
+
+    /// Vets a text that this session has not run yet, and enters what it touches into the ledger.
+    fn vet(&self, ledger: &mut Ledger, sql: &str) -> Result<(), Error> {
+        if ledger.has_passed(sql) {
+            return Ok(());
         }
+        let vetting = Vetting {
+            connection: &self.connection,
+            authorizer: &self.authorizer,
+            has_scratch: self.has_scratch,
+        };
+        vetting.check_text(sql).map_err(|error| self.blame(ledger, error))?;
+        self.admit(self.author)?;
+        let (touched, prepared) = vetting.prepare_once(sql);
+        self.admit(Author::Host)?;
+        let outcome = vetting.judge(sql, prepared);
+        let tables = vetting.tables(touched.tables, touched.unplaced);
+        if let Some(entry) = ledger.statement(sql) {
+            entry.tables = tables;
+            entry.columns = touched.columns;
+            entry.functions = touched.functions;
+            entry.passed = outcome.is_ok();
+            entry.runs += u64::from(outcome.is_err());
+        }
+        outcome.map_err(|error| self.blame(ledger, error))
     }
 
     /// Turns SQLite's error into what it means for the strategy.
-    pub(super) fn blame(&mut self, error: Error) -> Error {
-        if let Some(Error::Denied { rule, object }) = self.gate.take_denial() {
-            return self.deny(rule, &object);
+    pub(crate) fn blame(&self, ledger: &mut Ledger, error: Error) -> Error {
+        if let Some(Error::Denied { rule, object }) = self.authorizer.take_denial() {
+            return ledger.deny(rule, &object);
         }
         match error {
-            Error::Denied { rule, object } => self.deny(rule, &object),
+            Error::Denied { rule, object } => ledger.deny(rule, &object),
             Error::Sqlite(rusqlite::Error::MultipleStatement) => {
-                self.deny("statement", "more than one in a text")
+                ledger.deny("statement", "more than one in a text")
             }
             Error::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::OutOfMemory) => {
-                    Error::Budget { limit: "sql_memory", allowed: heap::PAGE_BYTES }
+                    Error::Budget { limit: "sql_memory", allowed: sqlite_memory::PAGE_BYTES }
                 }
                 Some(ErrorCode::TooBig) => {
                     Error::Budget { limit: "value_bytes", allowed: self.limits.value_bytes }
@@ -299,6 +295,25 @@ impl Session {
             other => other,
         }
     }
+
+    /// What an error of SQLite means for the log, or for the scratch that is refreshed.
+    pub(crate) fn classify(&self, error: rusqlite::Error) -> Error {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => {
+                match self.budget.error(&self.limits).unwrap_or(Error::Interrupted) {
+                    Error::Budget { limit: "scratch_quota", .. } => self.scratch_full(),
+                    other => other,
+                }
+            }
+            Some(ErrorCode::DiskFull) if self.author == Author::Refresh => self.scratch_full(),
+            _ => connection::classify(error, &self.database),
+        }
+    }
+
+    /// By the bound that struck; by the quota, where SQLite itself kept to it.
+    fn scratch_full(&self) -> Error {
+        Error::ScratchFull { bound: *self.bound.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
 }
 
 #[derive(Default)]
@@ -312,6 +327,20 @@ struct Measured {
 }
 
 impl Measured {
+    fn enter(&self, ledger: &mut Ledger, sql: &str) {
+        match ledger.statement(sql) {
+            Some(entry) => {
+                entry.runs += self.runs;
+                entry.rows += self.rows;
+                entry.vm_steps += self.vm_steps;
+                entry.full_scan_steps += self.full_scan_steps;
+                entry.sorts += self.sorts;
+                entry.automatic_indexes += self.automatic_indexes;
+            }
+            None => ledger.other_runs += self.runs,
+        }
+    }
+
     fn take(&mut self, statement: &rusqlite::Statement<'_>) {
         let counter = |status| u64::from(statement.reset_status(status).unsigned_abs());
         self.vm_steps += counter(StatementStatus::VmStep);
@@ -319,19 +348,6 @@ impl Measured {
         self.sorts += counter(StatementStatus::Sort);
         self.automatic_indexes += counter(StatementStatus::AutoIndex);
     }
-}
-
-fn value(cell: ValueRef<'_>) -> Result<Value, Error> {
-    Ok(match cell {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) => Value::Integer(integer),
-        ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => return Err(Error::Sql { what: "a text in the result is not UTF-8".to_owned() }),
-        },
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
-    })
 }
 
 fn one_line(error: &rusqlite::Error) -> String {

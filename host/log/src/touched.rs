@@ -1,8 +1,8 @@
-//! What a statement touches, as SQLite tells the gate while it prepares it.
+//! What a statement touches, as SQLite tells the authorizer while it prepares it.
 
 use rusqlite::hooks::AuthAction;
 
-use crate::log::gate::EVENTS;
+use crate::grants::EVENTS;
 
 /// Tables, columns and functions, each once, in the order in which SQLite came upon them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ledger::{Ledger, StatementUse};
 
 /// Statement texts told apart in a sum.
@@ -15,7 +17,7 @@ const DENIALS: usize = 64;
 const NOTES: usize = 16;
 
 /// What requests used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amounts {
     /// Rows that statements returned.
     pub rows: u64,
@@ -31,14 +33,34 @@ pub struct Amounts {
     pub boundary_bytes: u64,
     /// Fuel, where it was counted.
     pub fuel: u64,
-    /// Bytes of guest memory.
+    /// Bytes of guest memory: as a total, too, the most that one instance had.
     pub memory: u64,
     /// Time that the log was locked.
+    #[serde(rename = "log_lock_us", with = "in_micros")]
     pub log_lock: Duration,
     /// Time in the strategy's own code.
+    #[serde(rename = "guest_us", with = "in_micros")]
     pub guest: Duration,
     /// Time in host calls.
+    #[serde(skip)]
     pub host: Duration,
+}
+
+/// A time in JSON: whole microseconds.
+mod in_micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::units::whole_micros;
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(whole_micros(*time))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_micros)
+    }
 }
 
 /// Many ledgers, added up.

@@ -7,8 +7,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::error::Error;
-use crate::log::budget::Budget;
 
 /// How often it looks. An overdue statement goes on for this long at most; a look costs some 20 ns a
 /// connection.

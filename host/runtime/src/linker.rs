@@ -1,7 +1,5 @@
-//! The grant list: everything that a strategy can reach, in one file.
-//!
-//! A strategy's imports are the interfaces linked here and nothing else. Of WASI that is what can be made
-//! inert (`imports/wasi`), and each interface only where it is granted.
+//! Links what is granted. A strategy's imports are the interfaces linked here and nothing else, each one only
+//! where it is granted; of WASI that is what can be made inert (`imports/wasi`). `grants` lists their names.
 
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -10,42 +8,10 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, random, sync};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 
 use crate::bindings::{diagnostics, log, payloads, scratch, types};
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::imports::wasi::{Still, Table};
-use crate::policy::{Grants, INTERFACES};
+use crate::inert::{Still, Table};
 use crate::state::State;
-
-/// The version of the project's package that this host offers.
-pub const PACKAGE: &str = "keyhole:strategy";
-
-/// Its version.
-pub const VERSION: &str = "0.1.0";
-
-/// The interfaces of WASI that this host can make inert, without versions: they may be granted.
-pub const WASI: [&str; 18] = [
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stderr",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stderr",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-];
-
-/// The name that grants all of [`WASI`].
-pub const INERT: &str = "inert";
+use keyhole_log::error::Error;
+use keyhole_log::grants::{Grants, INERT, INTERFACES, PACKAGE, VERSION, WASI};
 
 /// The versions of WASI that are offered: all of one track are the same to a component.
 const WASI_TRACK: &str = "0.2.";
@@ -61,11 +27,6 @@ const NEVER: [&str; 7] = [
     "wasi:sockets/",
 ];
 
-/// An interface's full name, such as `keyhole:strategy/log@0.1.0`.
-pub fn full_name(interface: &str) -> String {
-    format!("{PACKAGE}/{interface}@{VERSION}")
-}
-
 /// The interfaces of WASI that these grants stand for.
 pub fn granted_wasi(grants: &Grants) -> Vec<&'static str> {
     let granted = |name: &&'static str| grants.wasi.iter().any(|grant| grant == name || *grant == INERT);
@@ -73,8 +34,8 @@ pub fn granted_wasi(grants: &Grants) -> Vec<&'static str> {
 }
 
 /// Links the granted interfaces, one by one.
-pub fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<State>, Error> {
-    let mut linker = Linker::new(engine.wasmtime());
+pub fn linker(engine: &wasmtime::Engine, grants: &Grants) -> Result<Linker<State>, Error> {
+    let mut linker = Linker::new(engine);
     let link = |linker: &mut Linker<State>| -> wasmtime::Result<()> {
         // Types only: no function.
         types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
@@ -176,7 +137,12 @@ pub fn ungranted<'a>(imports: impl Iterator<Item = &'a str>, grants: &Grants) ->
 
 #[cfg(test)]
 mod tests {
+    use keyhole_log::limits::Ceilings;
+    use wasmtime::component::Component;
+
     use super::*;
+    use crate::engine::Engine;
+    use crate::registry;
 
     #[test]
     fn each_refused_import_says_why() {
@@ -208,6 +174,20 @@ mod tests {
                 "wasi = [\"wasi:cli/exit\", \"wasi:cli/environment\"] would grant what it imports of WASI, or wasi = [\"inert\"] all that is inert",
             ]
         );
+    }
+
+    /// Without a look at the list of imports.
+    #[test]
+    fn what_is_not_granted_is_not_linked() {
+        let engine = Engine::new(&Ceilings::default()).unwrap();
+        let keyset = registry::bytes("keyset").unwrap().unwrap();
+        let component = Component::new(engine.wasmtime(), keyset).unwrap();
+        let links = |interfaces: &[&'static str]| {
+            let grants = Grants { interfaces: interfaces.to_vec(), ..Grants::local() };
+            linker(engine.wasmtime(), &grants).unwrap().instantiate_pre(&component).is_ok()
+        };
+        assert!(links(&INTERFACES));
+        assert!(!links(&["log", "payloads", "diagnostics"]));
     }
 
     #[test]

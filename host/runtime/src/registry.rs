@@ -3,32 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::embedded::{BASELINE, KEYSET};
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::loader::file::read;
-use crate::policy::{Grants, Policy, Stanza, identity, lines};
+use crate::policy::{Policy, StrategySection, identity, lines};
 use crate::strategy::Strategy;
+use keyhole_log::error::Error;
+pub use keyhole_log::grants::BUILT_IN;
+use keyhole_log::grants::Grants;
 
-/// The baseline, as it is embedded.
-pub const BASELINE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/baseline.wasm"));
-
-/// The keyset strategy, as it is embedded.
-pub const KEYSET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keyset.wasm"));
-
-/// The digests of the sources that the embedded baseline was built from, as `sha256sum` writes them.
-pub const BASELINE_SOURCES: &str = include_str!(concat!(env!("OUT_DIR"), "/baseline_sources.sha256"));
-
-/// The digests that they were frozen with.
-pub const BASELINE_MANIFEST: &str = include_str!("../../../tests/data/baseline.sha256");
-
-pub use crate::policy::grants::BUILT_IN;
-
-/// Whether these are the bytes of a strategy that the binary carries.
-pub fn is_built_in(bytes: &[u8]) -> bool {
-    [BASELINE, KEYSET].contains(&bytes)
-}
-
-/// The strategies that a policy knows: built-in ones, its stanzas, and files.
+/// The strategies that a policy knows: built-in ones, its sections, and files.
 #[derive(Clone, Copy)]
 pub struct Registry<'a> {
     policy: &'a Policy,
@@ -69,7 +53,7 @@ impl<'a> Registry<'a> {
         if is_path(name) {
             return Some(PathBuf::from(name));
         }
-        let file = self.policy.stanzas.get(name)?.file.as_ref()?;
+        let file = self.policy.sections.get(name)?.file.as_ref()?;
         Some(self.policy.folder().join(file))
     }
 
@@ -84,31 +68,31 @@ impl<'a> Registry<'a> {
             return Err(Error::NoSuchStrategy { name: name.to_owned() });
         };
         let bytes = read(&path)?;
-        let stanza = if is_path(name) {
+        let section = if is_path(name) {
             match self.policy.file {
                 None => None,
-                Some(_) => Some(lines::stanza_of(self.policy, &path, &bytes)?),
+                Some(_) => Some(lines::section_of(self.policy, &path, &bytes)?),
             }
         } else {
-            self.policy.stanzas.get(name)
+            self.policy.sections.get(name)
         };
-        let Some(stanza) = stanza else {
+        let Some(section) = section else {
             let grants = self.policy.local();
             return Ok(Found { name: name.to_owned(), origin: path, bytes, grants, native: false });
         };
-        identity::check(stanza, &path, &bytes)?;
-        lines::check_imports(stanza, &path, &bytes)?;
-        let grants = stanza.grants.clone();
-        Ok(Found { name: stanza.name.clone(), origin: path, bytes, grants, native: false })
+        identity::check(section, &path, &bytes)?;
+        lines::check_imports(section, &path, &bytes)?;
+        let grants = section.grants.clone();
+        Ok(Found { name: section.name.clone(), origin: path, bytes, grants, native: false })
     }
 
-    /// The stanza that a name, or a file on the command line, belongs to.
-    pub fn stanza(&self, name: &str, path: &Path, bytes: &[u8]) -> Option<&'a Stanza> {
+    /// The section that a name, or a file on the command line, belongs to.
+    pub fn section(&self, name: &str, path: &Path, bytes: &[u8]) -> Option<&'a StrategySection> {
         if is_path(name) {
             self.policy.file.as_ref()?;
-            return lines::stanza_of(self.policy, path, bytes).ok();
+            return lines::section_of(self.policy, path, bytes).ok();
         }
-        self.policy.stanzas.get(name)
+        self.policy.sections.get(name)
     }
 
     /// The strategy of that name or path, compiled.

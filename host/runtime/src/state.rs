@@ -2,13 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::imports::wasi::Inert;
-use crate::limits::GuestMemory;
-use crate::log::session::Session;
-
-/// A claim to one event, as the guest holds it. The number behind it is the event's slot in its
-/// call and the call's own number (`log::session`).
-pub enum EventHandle {}
+use crate::inert::Inert;
+use crate::memory::GuestMemory;
+use keyhole_log::session::Session;
 
 /// One instance's state.
 pub struct State {

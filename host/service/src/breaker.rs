@@ -1,18 +1,17 @@
-//! Failures of one strategy in a window of time: as many as the policy names, and it is taken out.
+//! The circuit breaker of a deployment: it opens at as many failures within a window of time as the policy names.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
-use crate::service::status::BreakerState;
+use parking_lot::Mutex;
+
+use crate::status::BreakerState;
+use keyhole_log::error::Error;
 
 /// Counts the failures that a strategy is to blame for.
-pub(super) struct Breaker {
-    line: Mutex<Line>,
-}
+pub(super) struct Breaker(Mutex<Window>);
 
-struct Line {
+struct Window {
     allowed: usize,
     within: Duration,
     failures: VecDeque<Instant>,
@@ -22,78 +21,80 @@ struct Line {
 }
 
 impl Breaker {
-    /// One that opens at the `failures`th failure within that time.
+    /// A breaker that opens at the `failures`th failure within that time.
     pub(super) fn new(failures: u64, within: Duration) -> Self {
-        let allowed = usize::try_from(failures).unwrap_or(usize::MAX).max(1);
-        let line = Line { allowed, within, failures: VecDeque::new(), last: None, trips: 0, open: false };
-        Self { line: Mutex::new(line) }
+        let (allowed, failures) = (most(failures), VecDeque::new());
+        Self(Mutex::new(Window { allowed, within, failures, last: None, trips: 0, open: false }))
     }
 
-    /// Another number and window from now on.
+    /// Sets another number and window from now on.
     pub(super) fn adjust(&self, failures: u64, within: Duration) {
-        let mut line = self.line();
-        line.allowed = usize::try_from(failures).unwrap_or(usize::MAX).max(1);
-        line.within = within;
+        let mut window = self.0.lock();
+        (window.allowed, window.within) = (most(failures), within);
     }
 
-    /// Notes a failed page. True where this one opens the breaker.
+    /// Notes a failed page. True where this failure opens the breaker.
     pub(super) fn failed(&self, error: &Error) -> bool {
         error.blames_strategy() && self.count(Instant::now(), error.observed(), false)
     }
 
-    /// Notes a page that was served and then found to be wrong: one is enough.
-    pub(super) fn lied(&self, what: String) -> bool {
-        self.count(Instant::now(), what, true)
+    /// Notes a page that was served and then found to be wrong, which opens the breaker at once.
+    pub(super) fn lied(&self, kind: String) -> bool {
+        self.count(Instant::now(), kind, true)
     }
 
-    /// Forgets what was counted.
+    /// Closes the breaker and forgets the failures that were counted.
     pub(super) fn close(&self) {
-        let mut line = self.line();
-        line.failures.clear();
-        line.open = false;
+        let mut window = self.0.lock();
+        window.failures.clear();
+        window.open = false;
     }
 
-    /// What it counts now.
+    /// How long failures count.
+    pub(super) fn window(&self) -> Duration {
+        self.0.lock().within
+    }
+
     pub(super) fn state(&self) -> BreakerState {
-        let mut line = self.line();
-        line.forget(Instant::now());
+        let mut window = self.0.lock();
+        window.forget(Instant::now());
         BreakerState {
-            failures: line.failures.len() as u64,
-            allowed: line.allowed as u64,
-            within_ms: u64::try_from(line.within.as_millis()).unwrap_or(u64::MAX),
-            trips: line.trips,
-            last: line.last.clone(),
+            failures: window.failures.len() as u64,
+            allowed: window.allowed as u64,
+            within_ms: u64::try_from(window.within.as_millis()).unwrap_or(u64::MAX),
+            trips: window.trips,
+            last: window.last.clone(),
         }
     }
 
     fn count(&self, now: Instant, what: String, at_once: bool) -> bool {
-        let mut line = self.line();
-        line.forget(now);
-        line.failures.push_back(now);
-        line.last = Some(what);
-        let opens = !line.open && (at_once || line.failures.len() >= line.allowed);
+        let mut window = self.0.lock();
+        window.forget(now);
+        window.failures.push_back(now);
+        window.last = Some(what);
+        let opens = !window.open && (at_once || window.failures.len() >= window.allowed);
         if opens {
-            line.open = true;
-            line.trips += 1;
+            window.open = true;
+            window.trips += 1;
         }
         // No more of them are needed to open it.
-        while line.failures.len() > line.allowed {
-            line.failures.pop_front();
+        while window.failures.len() > window.allowed {
+            window.failures.pop_front();
         }
         opens
     }
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Line {
+impl Window {
     fn forget(&mut self, now: Instant) {
         while self.failures.front().is_some_and(|then| now.duration_since(*then) >= self.within) {
             self.failures.pop_front();
         }
     }
+}
+
+fn most(failures: u64) -> usize {
+    usize::try_from(failures).unwrap_or(usize::MAX).max(1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::status::{Staged, Standing, State, Swap};
+use crate::status::{Staged, Standing, State, Swap};
 
 /// The path of every order on the admin socket: `POST`, with the order as JSON.
 pub const PATH: &str = "/v1/strategy";
@@ -69,20 +69,6 @@ pub enum Done {
     Swapped(Swap),
     /// To `drain`: the strategy as it was last.
     Drained(Box<Standing>),
-}
-
-impl Order {
-    /// Its name on the command line.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::List => "list",
-            Self::Stage { .. } => "stage",
-            Self::Shadow { .. } => "shadow",
-            Self::Promote { .. } => "promote",
-            Self::Rollback { .. } => "rollback",
-            Self::Drain { .. } => "drain",
-        }
-    }
 }
 
 #[cfg(test)]

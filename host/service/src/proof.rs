@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::contract::{dataset, streams};
-use crate::error::Error;
-use crate::log::profile::Profile;
-use crate::page::{Page, PageRequest};
-use crate::service::lane::{Leash, Stop};
-use crate::service::status::{Failure, Stage};
-use crate::strategy::Worker;
-use crate::verify::sides::{Case, Judged, Sides};
-use crate::verify::{Finding, Names, classify, shrink, walk, walks};
+use crate::background::{BackgroundPager, CancellationToken};
+use crate::deployment::{Deployment, Environment};
+use crate::status::{Failure, Stage};
+use keyhole_log::dataset::generator;
+use keyhole_log::error::Error;
+use keyhole_log::model::{Page, PageRequest};
+use keyhole_log::survey::profile::Profile;
+use keyhole_proof::streams;
+use keyhole_proof::verify::sides::{Case, Judged, Sides};
+use keyhole_proof::verify::{Finding, Names, classify, shrink, walk, walks};
+use keyhole_runtime::page::Worker;
 
 /// Requests of each stream.
 const REQUESTS: usize = 1_000;
@@ -18,39 +20,42 @@ const REQUESTS: usize = 1_000;
 /// How long a smaller request is looked for.
 const SHRINKING: Duration = Duration::from_secs(10);
 
-/// How often a request is asked again that could not be decided: each time the machine was too busy for the
-/// lane's priority, or the log's writer held its lock.
-const UNDECIDED: u32 = 200;
-
 /// What a proof found.
 pub(super) enum Proof {
-    /// Every one of so many pages was equal.
+    /// All of so many pages were equal.
     Equal(u64),
-    /// One was not.
-    Different(Box<Failure>),
-    /// The time was over before all were compared: nothing is known against the strategy.
-    Overdue(Box<Failure>),
+    /// One was not; or, undecided, the time was over before all were compared.
+    Failed { failure: Failure, decided: bool },
 }
 
-/// A strategy, the reference, and who wants to know.
+/// Compares a deployment with the reference, on workers of its own.
 pub(super) struct Prover<'a> {
-    pub(super) name: &'a str,
-    pub(super) reference_name: &'a str,
-    pub(super) subject: &'a mut Worker,
-    pub(super) reference: &'a mut Worker,
-    pub(super) stop: &'a Stop,
-    /// When a proof is to be over: it fails with `Cancelled` after that.
-    pub(super) until: Option<Instant>,
+    subject: (&'a Deployment, Worker),
+    reference: (&'a Deployment, Worker),
+    cancel: &'a CancellationToken,
 }
 
-impl Prover<'_> {
-    /// Compares until a page differs. `progress` hears what is compared, how far it is, and of how much.
+impl<'a> Prover<'a> {
+    pub(super) fn new(
+        environment: &Environment,
+        subject: &'a Deployment,
+        reference: &'a Deployment,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        let with_worker = |deployment: &'a Deployment| (deployment, environment.worker(deployment));
+        Self { subject: with_worker(subject), reference: with_worker(reference), cancel }
+    }
+
+    /// Compares until a page differs, for so long. `progress` hears what is compared, how far it is, and of how
+    /// much.
     pub(super) fn prove(
         &mut self,
         profile: &Profile,
+        time: Duration,
+        until: Instant,
         progress: &mut dyn FnMut(&str, u64, u64),
     ) -> Result<Proof, Error> {
-        let seed = dataset::SEED;
+        let seed = generator::SEED;
         let streams = [
             streams::contract(profile, seed, REQUESTS),
             streams::dense(profile, seed, REQUESTS),
@@ -60,74 +65,60 @@ impl Prover<'_> {
         let requests: usize = streams.iter().map(|stream| stream.requests.len()).sum();
         let all = (requests + walks.iter().map(|stream| stream.walks.len()).sum::<usize>()) as u64;
         let (mut done, mut pages) = (0, 0);
-        for stream in &streams {
-            for request in &stream.requests {
-                if let Some(case) = self.patiently(|sides| sides.judge(request).map(differing))? {
-                    return self.different(&case, stream.name);
-                }
-                pages += 1;
-                done += 1;
-                progress(stream.name, done, all);
-            }
-        }
-        for stream in &walks {
-            for each in &stream.walks {
-                let mut seen = 0;
-                let case = self.patiently(|sides| {
+        let requests =
+            streams.iter().flat_map(|stream| stream.requests.iter().map(move |it| (stream.name, Ok(it))));
+        let walks = walks.iter().flat_map(|stream| stream.walks.iter().map(move |it| (stream.name, Err(it))));
+        for (stream, asked) in requests.chain(walks) {
+            let mut seen = 1;
+            let compared = self.ask(until, |sides| match asked {
+                Ok(request) => sides.judge(request).map(differing),
+                Err(walk) => {
                     seen = 0;
-                    walk::walk(each, sides, &mut |_: &Page| {
+                    walk::walk(walk, sides, &mut |_: &Page| {
                         seen += 1;
                         Ok(())
                     })
-                })?;
-                if let Some(case) = case {
-                    return self.different(&case, stream.name);
                 }
-                pages += seen;
-                done += 1;
-                progress(stream.name, done, all);
+            });
+            let failure = compared
+                .and_then(|case| case.map(|case| self.explain(&case, stream, Stage::Indexed)).transpose());
+            match failure {
+                Ok(None) => {}
+                Ok(Some(failure)) => return Ok(Proof::Failed { failure, decided: true }),
+                Err(Error::Cancelled) => {
+                    return Ok(Proof::Failed { failure: overdue(time, done, all), decided: false });
+                }
+                Err(error) => return Err(error),
             }
+            pages += seen;
+            done += 1;
+            progress(stream, done, all);
         }
         Ok(Proof::Equal(pages))
     }
 
     /// The smallest request that shows a difference, in words.
     pub(super) fn explain(&mut self, case: &Case, stream: &str, stage: Stage) -> Result<Failure, Error> {
-        let until = Some(Instant::now() + SHRINKING);
-        let (names, stop) =
-            (Names { subject: self.name, reference: self.reference_name, options: &[] }, self.stop);
-        let mut subject = Leash { worker: self.subject, stop, until };
-        let mut reference = Leash { worker: self.reference, stop, until };
-        let mut sides = Sides { subject: &mut subject, reference: &mut reference };
-        let smallest = shrink::shrink(case, &mut sides, shrink::TRIES)?;
-        let smallest = smallest.as_ref().unwrap_or(case);
-        let kind = match classify::classify(case, smallest, &mut sides) {
-            Ok(kind) => kind.to_string(),
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
-            // Its name is a help; the difference stands without.
-            Err(_) => smallest.subject.as_ref().err().map_or("differs".to_owned(), Error::observed),
-        };
-        let finding = Finding::of(names, stream, kind, &case.request, smallest);
-        Ok(failure_of(&finding, stage))
+        let (subject, reference) = (self.subject.0, self.reference.0);
+        let names = Names { subject: &subject.name, reference: &reference.name, options: &[] };
+        self.ask(Instant::now() + SHRINKING, |sides| {
+            let smallest = shrink::shrink(case, sides, shrink::TRIES)?;
+            let smallest = smallest.as_ref().unwrap_or(case);
+            let kind = match classify::classify(case, smallest, sides) {
+                Ok(kind) => kind.to_string(),
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                // Its name is a help; the difference stands without.
+                Err(_) => smallest.subject.as_ref().err().map_or("differs".to_owned(), Error::observed),
+            };
+            Ok(failure_of(Finding::of(names, stream, kind, &case.request, smallest), stage))
+        })
     }
 
-    fn different(&mut self, case: &Case, stream: &str) -> Result<Proof, Error> {
-        Ok(Proof::Different(Box::new(self.explain(case, stream, Stage::Indexed)?)))
-    }
-
-    fn patiently<T>(&mut self, mut ask: impl FnMut(&mut Sides<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let mut attempts = 0;
-        loop {
-            let mut subject = Leash { worker: self.subject, stop: self.stop, until: self.until };
-            let mut reference = Leash { worker: self.reference, stop: self.stop, until: self.until };
-            match ask(&mut Sides { subject: &mut subject, reference: &mut reference }) {
-                Err(Error::Busy) if attempts < UNDECIDED && !self.stop.is_stopped() => {
-                    attempts += 1;
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                answer => return answer,
-            }
-        }
+    fn ask<T>(&mut self, until: Instant, ask: impl FnOnce(&mut Sides<'_>) -> T) -> T {
+        let (cancel, until) = (self.cancel, Some(until));
+        let mut subject = BackgroundPager { worker: &mut self.subject.1, cancel, until };
+        let mut reference = BackgroundPager { worker: &mut self.reference.1, cancel, until };
+        ask(&mut Sides { subject: &mut subject, reference: &mut reference })
     }
 }
 
@@ -138,29 +129,21 @@ fn differing(judged: Judged) -> Option<Box<Case>> {
     }
 }
 
-/// A finding as the service's own data.
-fn failure_of(finding: &Finding, stage: Stage) -> Failure {
-    let value = |request: &PageRequest| serde_json::to_value(request).ok();
-    Failure {
-        stage,
-        kind: finding.kind.clone(),
-        message: finding.what.clone(),
-        smallest: value(&finding.smallest),
-        request: value(&finding.request),
-        repeat: Some(finding.repeat.clone()),
-        lines: None,
-    }
+/// The failure of a proof that was not over in time, after so many of so many requests and walks.
+fn overdue(time: Duration, done: u64, all: u64) -> Failure {
+    let within = "serve.proof_time of the policy";
+    let message =
+        format!("it was not proven within {time:?}, the {within}: {done} of {all} compared, all equal");
+    Failure::new(Stage::Indexed, "proof-time".to_owned(), message)
 }
 
-/// An error that ended a strategy's way.
-pub(super) fn failure_from(error: &Error, stage: Stage) -> Failure {
+/// A finding of `verify` as the service's own data.
+fn failure_of(finding: Finding, stage: Stage) -> Failure {
+    let value = |request: &PageRequest| serde_json::to_value(request).ok();
     Failure {
-        stage,
-        kind: error.observed(),
-        message: error.to_string(),
-        smallest: None,
-        request: None,
-        repeat: None,
-        lines: error.lines().map(str::to_owned),
+        smallest: value(&finding.smallest),
+        request: value(&finding.request),
+        repeat: Some(finding.repeat),
+        ..Failure::new(stage, finding.kind, finding.what)
     }
 }

@@ -1,285 +1,255 @@
 //! The start of the service: who serves at first, and the threads.
 
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Relaxed, Release},
-};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
 
+use crate::background::CancellationToken;
+use crate::comparison::comparison_loop;
 use crate::decisions::{Decision, Decisions, Event};
-use crate::error::Error;
-use crate::registry::BUILT_IN;
-use crate::service::breaker::Breaker;
-use crate::service::kept::{Kept, Known};
-use crate::service::lab::{self, Lab, Work};
-use crate::service::lane::Stop;
-use crate::service::moves::{Moved, shown};
-use crate::service::pool::Queue;
-use crate::service::roster::Roster;
-use crate::service::serving::{Serving, nothing_serves};
-use crate::service::shadow::Samples;
-use crate::service::status::Stage;
-use crate::service::water::Water;
-use crate::service::{Config, House, Lane, WAITING_A_WORKER, compare, desk};
-use crate::strategy::Strategy;
+use crate::deployment::{Deployment, Environment, Lane};
+use crate::deployments::{Life, MOST_STAGED, not_ready};
+use crate::high_water::HighWaterReader;
+use crate::inner::{First, ServiceInner};
+use crate::lifecycle::Lifecycle;
+use crate::persisted_state::{PersistedDeployment, PersistedState, component, component_path};
+use crate::queue::{Outlet, Queue};
+use crate::sampling::Samples;
+use crate::staging::{self, admission_loop, found_in};
+use crate::transitions;
+use crate::workers::worker_loop;
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Instances;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::policy::Policy;
+use keyhole_runtime::registry::{BUILT_IN, Registry};
 
-/// Uncovered events of the active strategy's scratch beyond which the service is not ready: from there on a
-/// page has to wait for a refresh.
-pub(super) const LONGEST_LAG: u64 = 5_000;
+/// Requests that may wait, for each worker: some milliseconds of pages, half a second of slow ones.
+const WAITING_A_WORKER: usize = 32;
 
 /// How often the caretaker looks after what no request does.
 const ROUND: Duration = Duration::from_millis(250);
 
-/// Who is to serve, as long as nobody does.
-pub(super) struct Chosen {
-    /// The strategy, whose scratch has to cover the log first.
-    active: Option<Arc<Serving>>,
-    /// Those that served before in good standing, the latest last.
-    good: Vec<Arc<Serving>>,
-    /// Whether the service has served before, so that there may be one to fall back to.
-    again: bool,
-    reason: String,
+/// What a service is made of.
+pub struct Config {
+    /// What strategies are granted, and what is to serve.
+    pub policy: Policy,
+    /// The process's engine.
+    pub engine: Engine,
+    /// The log that pages are of.
+    pub log: Log,
+    /// Where the decision log lies, and what is active.
+    pub state: PathBuf,
+    /// Where scratch lies.
+    pub cache: PathBuf,
+    /// How instances live where a policy does not say.
+    pub instances: Instances,
+    /// Worker threads; as many as cores, if none is named.
+    pub workers: Option<usize>,
+    /// Requests that may wait for a worker.
+    pub queue: Option<usize>,
 }
 
-/// Makes a service that knows who is to serve. Nobody does until [`House::serve_first`].
-pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<House>, Error> {
+/// Makes a service that knows who is to serve. Nobody does until [`serve_first`].
+pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<ServiceInner>, Error> {
     let Config { policy, engine, log, state, cache, instances, workers, queue } = config;
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let workers = workers.unwrap_or(cores).max(1);
-    let kept = Kept::read(&state)?;
-    let (lab, benches) = Lab::new();
-    let (share, policy) = (policy.serve.reference_share, Arc::new(policy));
-    let decisions = Decisions::open(&state);
-    // Until the policy's own is there: it takes the same path as every other strategy.
-    let own_reference = {
-        let grants = policy.built_in("native-baseline").unwrap_or_else(|| policy.local());
-        let native = Strategy::native_baseline("native-baseline", crate::registry::BASELINE, grants);
-        Serving::new(native, None, Arc::default(), None, Breaker::new(1, ROUND))
-    };
-    let house = Arc::new(House {
-        water: Water::new(&log),
-        engine,
-        log,
+    let persisted = PersistedState::read(&state)?;
+    let policy = Arc::new(policy);
+    let high_water = HighWaterReader::new(&log);
+    let environment = Environment { engine, log, cache, instances, lane };
+    let reference = staging::reference(&environment, &policy)?;
+    let (samples, to_compare) = Samples::new(policy.serve.reference_share);
+    let (checks, to_check) = Outlet::new(MOST_STAGED);
+    let (proofs, to_prove) = Outlet::new(MOST_STAGED);
+    let service = Arc::new(ServiceInner {
+        environment,
+        decisions: Decisions::open(&state),
         state_folder: state,
-        cache,
-        instances,
         workers,
-        lane,
-        active: ArcSwapOption::empty(),
-        filling: ArcSwapOption::empty(),
-        chosen: Mutex::new(None),
-        begun: AtomicBool::new(false),
-        reference: ArcSwap::new(own_reference),
-        roster: Mutex::new(Roster::new(Arc::clone(&policy))),
-        desk: Mutex::new(()),
+        lifecycle: Lifecycle::new(Arc::clone(&policy), reference),
         queue: Queue::new(queue.unwrap_or(workers * WAITING_A_WORKER)),
-        samples: Arc::new(Samples::new(share)),
-        lab,
-        decisions,
-        unwritten: Mutex::new(None),
-        over: Stop::default(),
+        samples,
+        checks,
+        proofs,
+        high_water,
+        order: Mutex::new(()),
+        first: Mutex::new(None),
+        ended: CancellationToken::default(),
         threads: Mutex::new(Vec::new()),
     });
-    house.reference.store(house.reference_named(&policy)?);
-    let chosen = match kept {
-        Some(kept) => house.take_up(&kept)?,
-        None => house.first()?,
+    let first = match persisted {
+        Some(persisted) => first_again(&service, &policy, &persisted)?,
+        None => first_ever(&service.environment, &policy)?,
     };
-    house.filling.store(chosen.active.clone());
-    *house.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(chosen);
-    house.start_threads(benches)?;
-    Ok(house)
+    service.lifecycle.set_opening(first.active.clone());
+    *service.first.lock() = Some(first);
+    let mut threads = Vec::new();
+    for _ in 0..workers {
+        let (queue, service) = (Arc::clone(&service.queue), Arc::downgrade(&service));
+        threads.push(thread("serve", move || worker_loop(&queue, &service))?);
+    }
+    threads.push(background(&service, "compare", move |service| comparison_loop(&to_compare, service))?);
+    threads.push(background(&service, "check", move |service| admission_loop(&to_check, service))?);
+    threads.push(background(&service, "prove", move |service| admission_loop(&to_prove, service))?);
+    threads.push(background(&service, "caretaker", caretaker_loop)?);
+    *service.threads.lock() = threads;
+    Ok(service)
 }
 
-impl House {
-    /// The first start: the policy says who serves.
-    fn first(&self) -> Result<Chosen, Error> {
-        let policy = Arc::clone(&self.roster().policy);
-        let found = crate::registry::Registry::new(&policy).find(&policy.serve.active)?;
-        let serving = self.check(&policy, found)?;
-        // What the binary carries is taken as proven: the tests of the project prove it. Anything else is proven
-        // while it serves.
-        serving.proven.store(BUILT_IN.contains(&&*serving.name), Relaxed);
-        let reason = "the service starts: the policy names it".to_owned();
-        Ok(Chosen { active: Some(serving), good: Vec::new(), again: false, reason })
-    }
+/// The first start: the policy says who serves.
+fn first_ever(environment: &Environment, policy: &Policy) -> Result<First, Error> {
+    let active = environment.deploy(policy, Registry::new(policy).find(&policy.serve.active)?)?;
+    // What the binary carries is taken as proven: the tests of the project prove it. Anything else is proven
+    // while it serves.
+    active.set_proven(BUILT_IN.contains(&&*active.name));
+    let reason = "the service starts: the policy names it".to_owned();
+    Ok(First { active: Some(active), fallbacks: Vec::new(), again: false, reason })
+}
 
-    /// A later start: what served goes on serving, if the policy still lets it in.
-    fn take_up(&self, kept: &Kept) -> Result<Chosen, Error> {
-        let policy = Arc::clone(&self.roster().policy);
-        // One that cannot come back is not one to fall back to.
-        let good: Vec<_> = kept.good.iter().filter_map(|name| self.restore(&policy, name).ok()).collect();
-        let reason = "the service starts: it served before".to_owned();
-        let mut chosen = Chosen { active: None, good, again: true, reason };
-        if let Some(name) = &kept.active {
-            match self.restore(&policy, name) {
-                Ok(serving) => chosen.active = Some(serving),
-                Err(error) if is_its_own(&error) => self.pass_over(&mut chosen, name, &error)?,
-                Err(error) => return Err(error.during(format!("starting {}", name.name))),
+/// A later start: what served goes on serving, if the policy still lets it in.
+fn first_again(service: &ServiceInner, policy: &Policy, persisted: &PersistedState) -> Result<First, Error> {
+    let restore = |known| restore(&service.environment, &service.state_folder, policy, known);
+    // One that cannot come back is not one to fall back to.
+    let fallbacks = persisted.good.iter().filter_map(|known| restore(known).ok()).collect();
+    let reason = "the service starts: it served before".to_owned();
+    let mut first = First { active: None, fallbacks, again: true, reason };
+    if let Some(known) = &persisted.active {
+        match restore(known) {
+            Ok(active) => first.active = Some(active),
+            Err(error) => pass_over(service, &mut first, known, error)?,
+        }
+    }
+    Ok(first)
+}
+
+/// A deployment that was kept, as the policy lets it in now.
+fn restore(
+    environment: &Environment,
+    state: &Path,
+    policy: &Policy,
+    known: &PersistedDeployment,
+) -> Result<Arc<Deployment>, Error> {
+    let found = if BUILT_IN.contains(&known.name.as_str()) {
+        Registry::new(policy).find(&known.name)?
+    } else {
+        let bytes = component(state, &known.digest)?;
+        found_in(policy, component_path(state, &known.digest), bytes, Some(&known.name))?
+    };
+    let deployment = environment.deploy(policy, found)?;
+    if *deployment.digest != *known.digest {
+        let why = format!("its digest is sha256:{}, and sha256:{} served", deployment.digest, known.digest);
+        return Err(not_ready(&known.name, &why));
+    }
+    deployment.set_proven(known.proven);
+    Ok(deployment)
+}
+
+/// Whoever was to serve may not, by this error: the last fallback is to. Fails where the error is not the
+/// strategy's own.
+fn pass_over(
+    service: &ServiceInner,
+    first: &mut First,
+    known: &PersistedDeployment,
+    error: Error,
+) -> Result<(), Error> {
+    let is_its_own = error.blames_strategy()
+        || matches!(error, Error::NoSuchStrategy { .. } | Error::NotReady { .. } | Error::BadState { .. })
+        || matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    if !is_its_own {
+        return Err(error.during(format!("starting {}", known.name)));
+    }
+    first.reason = format!("the service starts: {} may not serve any more: {error}", known.name);
+    first.active = first.fallbacks.pop();
+    let decision = service.decision(Event::Refuse, &known.name, error.to_string());
+    service.record(&Decision { digest: Some(format!("sha256:{}", known.digest)), ..decision })
+}
+
+/// Fills the scratch of whoever is to serve, which may take minutes on a long log, and has it serve.
+pub(super) fn serve_first(service: &ServiceInner) -> Result<(), Error> {
+    let Some(mut first) = service.first.lock().take() else { return Ok(()) };
+    while let Some(active) = first.active.clone() {
+        match active.fill(&service.high_water) {
+            Ok(()) => break,
+            Err(error) if first.again => {
+                pass_over(service, &mut first, &PersistedDeployment::of(&active), error)?;
+                service.lifecycle.set_opening(first.active.clone());
             }
-        }
-        Ok(chosen)
-    }
-
-    /// Whoever was to serve may not: the last good one is to.
-    fn pass_over(&self, chosen: &mut Chosen, name: &Known, error: &Error) -> Result<(), Error> {
-        chosen.reason = format!("the service starts: {} may not serve any more: {error}", name.name);
-        chosen.active = chosen.good.pop();
-        let decision = Decision {
-            digest: Some(format!("sha256:{}", name.digest)),
-            policy: self.roster().policy.digest.clone(),
-            ..Decision::new(Event::Refuse, name.name.as_str(), error.to_string())
-        };
-        self.record(&decision)
-    }
-
-    /// Fills the scratch of whoever is to serve, which may take minutes on a long log, and has it serve.
-    pub(super) fn serve_first(&self) -> Result<(), Error> {
-        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut chosen) = chosen else { return Ok(()) };
-        while let Some(active) = chosen.active.clone() {
-            match self.fill(&active) {
-                Ok(()) => break,
-                Err(error) if chosen.again && is_its_own(&error) => {
-                    self.pass_over(&mut chosen, &Known::of(&active), &error)?;
-                    self.filling.store(chosen.active.clone());
-                }
-                Err(error) if chosen.again => return Err(error.during(format!("starting {}", active.name))),
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(scratch) = &self.reference().scratch {
-            scratch.ensure_filled()?;
-        }
-        if self.over.is_stopped() {
-            return Err(Error::ShuttingDown);
-        }
-        let Chosen { active, good, again, mut reason } = chosen;
-        let subject = active.as_ref().map_or(String::new(), |active| active.name.to_string());
-        {
-            let mut roster = self.roster();
-            roster.good = good;
-            if active.is_none() {
-                roster.nothing.clone_from(&reason);
-            }
-            self.active.store(active.clone());
-            self.filling.store(None);
-        }
-        self.begun.store(true, Release);
-        self.keep_as_it_is()?;
-        if again && let Some(active) = &active {
-            reason = format!("{reason}; {} serves", shown(active));
-        }
-        let digest = active.as_ref().filter(|_| !again).map(|active| format!("sha256:{}", active.digest));
-        let policy = self.roster().policy.digest.clone();
-        self.record(&Decision { digest, policy, ..Decision::new(Event::Swap, subject, reason) })?;
-        match active.filter(|active| !active.proven.load(Relaxed)) {
-            Some(serving) => self.lab.give(Work::ProveActive { serving }),
-            None => Ok(()),
+            Err(error) => return Err(error),
         }
     }
-
-    /// Why nothing serves: nothing does yet, or whatever `roster` says of it.
-    pub(super) fn why_nothing(&self, roster: &Roster) -> Error {
-        match &*self.filling.load() {
-            Some(filling) => nothing_serves(&format!(
-                "the scratch of {} is filled first, {} of {} events so far",
-                filling.name,
-                filling.filling.fed.load(Relaxed),
-                filling.filling.all.load(Relaxed)
-            )),
-            None => nothing_serves(&roster.nothing),
-        }
+    service.lifecycle.reference().ensure_filled()?;
+    if service.ended.is_cancelled() {
+        return Err(Error::ShuttingDown);
     }
-
-    /// Sees to it that a strategy's scratch covers the log.
-    pub(super) fn fill(&self, serving: &Serving) -> Result<(), Error> {
-        let Some(scratch) = &serving.scratch else { return Ok(()) };
-        let level = self.water.level();
-        scratch.ensure_filled().map_err(|error| {
-            crate::policy::lines::of_refresh(error, &serving.name, &serving.strategy.grants)
-        })?;
-        serving.filled(level.unwrap_or(0));
-        Ok(())
+    let First { active, fallbacks, again, mut reason } = first;
+    service.lifecycle.begin(active.as_ref(), &fallbacks, &reason);
+    service.persist()?;
+    if again && let Some(active) = &active {
+        reason = format!("{reason}; {} serves", active.shown());
     }
-
-    fn start_threads(self: &Arc<Self>, benches: lab::Benches) -> Result<(), Error> {
-        let mut threads = Vec::new();
-        for _ in 0..self.workers {
-            let (queue, house) = (Arc::clone(&self.queue), Arc::downgrade(self));
-            threads.push(thread("serve", move || desk::work(&queue, &house))?);
-        }
-        let (samples, house) = (Arc::clone(&self.samples), Arc::downgrade(self));
-        threads.push(thread("compare", move || compare::work(&samples, &house))?);
-        for (name, bench) in [("check", benches.checks), ("prove", benches.proofs)] {
-            let house = Arc::downgrade(self);
-            threads.push(thread(name, move || lab::work(&bench, &house))?);
-        }
-        let house = Arc::downgrade(self);
-        threads.push(thread("caretaker", move || take_care(&house))?);
-        *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = threads;
-        Ok(())
-    }
-
-    /// Whatever no request sees to: rests that are over, scratch that nobody asks pages of, strategies that
-    /// have answered everything.
-    fn round(&self) {
-        self.end_rest();
-        let drained = self.roster().drop_drained();
-        for serving in drained {
-            let reason = format!("let go: it has answered all of its {} requests", serving.answered());
-            self.settle(&Moved::told(self.about(Event::Stage, &serving, reason)));
-        }
-        let Ok(level) = self.water.level() else { return };
-        let replaced = self.water.replaced();
-        let kept: Vec<Arc<Serving>> = {
-            let roster = self.roster();
-            let proven = [Stage::Proven, Stage::Shadow, Stage::Ready];
-            let staged = roster.staged.values().filter(|candidate| proven.contains(&candidate.stage));
-            let staged = staged.map(|candidate| &candidate.serving);
-            self.active().iter().chain(&roster.good).chain(staged).cloned().collect()
-        };
-        for serving in kept {
-            if self.over.is_stopped() {
-                return;
-            }
-            if replaced.is_some() {
-                // What fits the file before need not fit this one. A failure is met by the next round again.
-                if self.fill(&serving).is_err() {
-                    return;
-                }
-            } else {
-                serving.keep_up(level);
-            }
-        }
-        if let Some(path) = replaced {
-            self.water.settled(&path);
-        }
+    let name = active.as_ref().map_or("", |active| &active.name);
+    let digest = active.as_ref().filter(|_| !again).map(|active| format!("sha256:{}", active.digest));
+    service.record(&Decision { digest, ..service.decision(Event::Swap, name, reason) })?;
+    match active.filter(|active| !active.is_proven()) {
+        Some(active) => service.proofs.send(Box::new(move |service| staging::prove_active(service, &active))),
+        None => Ok(()),
     }
 }
 
-fn take_care(house: &Weak<House>) {
-    if let Some(house) = house.upgrade() {
-        house.give_way();
-    }
+fn caretaker_loop(service: &Weak<ServiceInner>) {
     loop {
-        match house.upgrade() {
-            Some(house) if !house.over.is_stopped() => house.round(),
+        match service.upgrade() {
+            Some(service) if !service.ended.is_cancelled() => round(&service),
             _ => return,
         }
         std::thread::sleep(ROUND);
     }
 }
 
-/// Whether an error means that this strategy may not serve, rather than that nothing can.
-fn is_its_own(error: &Error) -> bool {
-    error.blames_strategy()
-        || matches!(error, Error::NoSuchStrategy { .. } | Error::NotReady { .. } | Error::BadState { .. })
-        || matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+/// Sees to whatever no request does: cool-downs that are over, deployments that have drained, scratch that nobody
+/// asks pages of.
+fn round(service: &ServiceInner) {
+    transitions::end_cool_down(service);
+    transitions::forget_drained(service);
+    let Ok(level) = service.high_water.read() else { return };
+    let replaced = service.high_water.replaced();
+    let now = service.lifecycle.snapshot();
+    let proven = now.those(Life::is_proven_candidate);
+    for deployment in now.active().into_iter().chain(now.fallbacks()).chain(proven) {
+        if service.ended.is_cancelled() {
+            return;
+        }
+        if replaced.is_none() {
+            deployment.keep_up(level);
+        } else if deployment.fill(&service.high_water).is_err() {
+            // What fits the file before need not fit this one. A failure is met by the next round again.
+            return;
+        }
+    }
+    if let Some(path) = replaced {
+        service.high_water.settled(&path);
+    }
+}
+
+/// Starts a thread on the priority of strategies that do not serve.
+fn background(
+    service: &Arc<ServiceInner>,
+    name: &str,
+    work: impl FnOnce(&Weak<ServiceInner>) + Send + 'static,
+) -> Result<JoinHandle<()>, Error> {
+    let service = Arc::downgrade(service);
+    thread(name, move || {
+        if let Some(service) = service.upgrade() {
+            service.environment.give_way();
+        }
+        work(&service);
+    })
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {

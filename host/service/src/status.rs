@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use keyhole_log::error::Error;
+
 /// Everything that an operator may ask of a running service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
@@ -15,7 +17,7 @@ pub struct State {
     pub good: Vec<Standing>,
     /// Strategies on their way, by name.
     pub staged: Vec<Staged>,
-    /// Strategies that served, and still answer what they began.
+    /// Deployments that drain: they still answer what they began.
     pub retiring: Vec<Standing>,
     /// How often another strategy became the active one since the start.
     pub swaps: u64,
@@ -46,6 +48,13 @@ pub struct Trouble {
     pub message: String,
     /// What to do about it.
     pub fix: Option<String>,
+}
+
+impl Trouble {
+    pub(super) fn of(error: &Error) -> Self {
+        let fix = error.fix().map(str::to_owned);
+        Self { code: error.code().to_owned(), message: error.to_string(), fix }
+    }
 }
 
 /// A strategy that serves, did, or is about to.
@@ -200,6 +209,23 @@ pub struct Failure {
     pub repeat: Option<String>,
     /// The lines of a policy that would let it in, where it was not.
     pub lines: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(stage: Stage, kind: String, message: String) -> Self {
+        Self { stage, kind, message, smallest: None, request: None, repeat: None, lines: None }
+    }
+
+    /// The failure of a strategy that an error ended the way of.
+    pub(super) fn of(error: &Error, stage: Stage) -> Self {
+        let lines = error.lines().map(str::to_owned);
+        Self { lines, ..Self::new(stage, error.observed(), error.to_string()) }
+    }
+
+    /// The smallest request that shows it, as text.
+    pub(super) fn smallest_text(&self) -> Option<String> {
+        self.smallest.as_ref().map(ToString::to_string)
+    }
 }
 
 /// The comparison of what is served with the reference.

@@ -4,21 +4,19 @@
 //! show what is not plain text escaped (see [`visible`]), so nothing in a report can move a cursor,
 //! turn a line around or become markup.
 
-mod chart;
 mod html;
-mod layout;
-mod screen;
+mod plot;
 mod svg;
 mod text;
-mod visible;
 
-pub use chart::{Plot, Scale, ScaleKind, Series, Stack, Stacks};
+pub mod views;
+
 pub use html::html;
-pub use screen::screen;
-pub use text::text;
-pub use visible::visible;
+use keyhole_log::visible::visible;
+pub use plot::{Plot, Scale, ScaleKind, Series, Stack, Stacks};
+pub use text::{screen, text};
 
-pub use crate::units::{grouped, time};
+pub use keyhole_log::units::{grouped, time};
 
 /// A report.
 #[derive(Clone, Debug, Default)]
@@ -69,8 +67,6 @@ pub enum Block {
     KeyValues(Vec<(String, Cell)>),
     /// Text whose lines are kept, such as SQL or a policy.
     Code(String),
-    /// Sizes to compare by eye.
-    Bars(Vec<Bar>),
     /// Lines over an axis.
     Plot(Plot),
     /// Bars of parts.
@@ -107,19 +103,6 @@ pub enum Level {
     Warn,
     /// Not as it may be.
     Bad,
-}
-
-/// One size among others.
-#[derive(Clone, Debug)]
-pub struct Bar {
-    /// What it is the size of.
-    pub label: String,
-    /// The size. Negative and unreal ones count as 0.
-    pub value: f64,
-    /// The size in words, with its unit.
-    pub words: String,
-    /// How it is to be taken.
-    pub level: Level,
 }
 
 impl Section {
@@ -195,13 +178,6 @@ impl Level {
             Self::Bad => "✗ ",
         }
     }
-}
-
-/// Each bar's share of the longest, from 0 to 1.
-fn shares(bars: &[Bar]) -> Vec<f64> {
-    let size = |bar: &Bar| if bar.value.is_finite() { bar.value.max(0.0) } else { 0.0 };
-    let longest = bars.iter().map(size).fold(0.0, f64::max);
-    bars.iter().map(|bar| if longest > 0.0 { size(bar) / longest } else { 0.0 }).collect()
 }
 
 #[cfg(test)]

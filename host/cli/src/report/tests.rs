@@ -31,12 +31,6 @@ fn everywhere(text: &str) -> Document {
                 Block::table(&[text], vec![vec![cell()]]),
                 Block::KeyValues(vec![(text.to_owned(), cell())]),
                 Block::Code(text.to_owned()),
-                Block::Bars(vec![Bar {
-                    label: text.to_owned(),
-                    value: f64::NAN,
-                    words: text.to_owned(),
-                    level: Level::Warn,
-                }]),
                 Block::Plot(Plot {
                     title: text.to_owned(),
                     x: Scale { label: text.to_owned(), kind: ScaleKind::Places(vec![text.to_owned()]) },
@@ -133,7 +127,7 @@ fn lines_keep_to_the_width() {
     let long = "word ".repeat(100) + &"x".repeat(300) + &"日本".repeat(60);
     let mut document = everywhere(&long);
     for section in &mut document.sections {
-        section.blocks.retain(|block| !matches!(block, Block::Code(_) | Block::Bars(_)));
+        section.blocks.retain(|block| !matches!(block, Block::Code(_)));
     }
     for width in [40, 72, 100, 160] {
         for line in text(&document, width, false).lines() {
@@ -162,11 +156,7 @@ fn a_table_shows_every_cell_and_stands_in_columns() {
                     ],
                 ))
                 .with(Block::KeyValues(vec![("digest".into(), "sha256:ab".into())]))
-                .with(Block::Code("SELECT 1;\nSELECT\t2;".into()))
-                .with(Block::Bars(vec![
-                    Bar { label: "half".into(), value: 1.0, words: "1 s".into(), level: Level::Plain },
-                    Bar { label: "whole".into(), value: 2.0, words: "2 s".into(), level: Level::Warn },
-                ])),
+                .with(Block::Code("SELECT 1;\nSELECT\t2;".into())),
         ],
     };
     assert_eq!(
@@ -187,9 +177,6 @@ What does it cost?
 
     SELECT 1;
     SELECT    2;
-
-  half   ███████████████                 1 s
-  whole  ██████████████████████████████  ! 2 s
 "
     );
 }

@@ -5,22 +5,49 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::audit::facts::{Audit, Severity, Verdict};
-use crate::audit::{least, screen};
-use crate::cli::{AllowArgs, AuditArgs, Common};
-use crate::commands::audit::{Candidate, audit};
-use crate::commands::output::Output;
-use crate::commands::{Setup, document, policy, state_folder};
-use crate::decisions::{Decision, Decisions, Event};
-use crate::error::Error;
-use crate::loader::file::read;
-use crate::policy::allow::{self, Approval, Used};
-use crate::policy::grants::BUILT_IN;
-use crate::policy::{Policy, file, lines, parse};
+use crate::args::Common;
+use crate::report::views;
+use crate::verbs::audit::{Effort, audit};
+use crate::verbs::output::Output;
+use crate::verbs::{Setup, document, no_policy, state_folder};
+use keyhole_lab::audit::Candidate;
+use keyhole_lab::audit::facts::{Audit, Severity, Verdict};
+use keyhole_lab::audit::used::minimal_grants;
+use keyhole_log::error::Error;
+use keyhole_log::grants::BUILT_IN;
+use keyhole_runtime::loader::file::read;
+use keyhole_runtime::policy::allow::{self, Approval, Used};
+use keyhole_runtime::policy::{Policy, check_name, file, lines};
+use keyhole_service::decisions::{Decision, Decisions, Event};
+
+/// Options of `policy allow`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The component.
+    pub file: PathBuf,
+    /// The name that it will have.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: String,
+    /// Who approves it.
+    #[arg(long, value_name = "WHO")]
+    pub by: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Write it even if the audit calls it unfit. The decision log says so.
+    #[arg(long)]
+    pub despite_unfit: bool,
+    /// How the audit is made.
+    #[command(flatten)]
+    pub effort: Effort,
+}
 
 /// What is to be let in, by which name, under which policy.
 struct Proposal<'a> {
-    args: &'a AllowArgs,
+    args: &'a Args,
     /// The policy as it is.
     policy: Policy,
     /// Its file, and the text in it.
@@ -44,10 +71,10 @@ struct Outcome {
 }
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
-pub fn run(common: &Common, args: &AllowArgs) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
     check_words(args)?;
     let policy = Policy::load(common.policy.as_deref())?;
-    let path = policy.file.clone().ok_or_else(policy::which)?;
+    let path = policy.file.clone().ok_or_else(no_policy)?;
     let before = file::read(&path, file::MOST_BYTES)?;
     let text = String::from_utf8(before).map_err(|error| Error::bad_request(error.to_string()))?;
     let bytes = read(&args.file)?;
@@ -56,14 +83,14 @@ pub fn run(common: &Common, args: &AllowArgs) -> Result<u8, Error> {
         policy,
         path,
         text,
-        digest: crate::sha256(&bytes),
+        digest: keyhole_log::hash::sha256(&bytes),
         today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
     let decisions = Decisions::open(&state_folder(common)?);
     let outcome = proposal.examine(common, &bytes, &decisions)?;
     let mut output = Output::open(common)?;
     if !common.json {
-        output.write(document::text(common, &screen::document(&outcome.audit)).as_bytes())?;
+        output.write(document::text(common, &views::audit::document(&outcome.audit)).as_bytes())?;
         let (saved, digest) = &outcome.saved;
         output.line(&format!("\nThe audit is saved in {} (sha256:{digest}).\n", saved.display()))?;
     }
@@ -108,23 +135,17 @@ impl Proposal<'_> {
     /// Whether the policy knows the name: then it is tried with what it has, and must get by with that. A
     /// new one is tried with everything that can be granted, and what it used is what it gets.
     fn is_known(&self) -> bool {
-        self.policy.stanzas.contains_key(&self.args.name)
+        self.policy.sections.contains_key(&self.args.name)
     }
 
     /// Audits it under a policy of its own, saves the audit, and says what would be written.
     fn examine(&self, common: &Common, bytes: &[u8], decisions: &Decisions) -> Result<Outcome, Error> {
         let file = as_path(&self.args.file);
         let trial = self.trial_policy(bytes)?;
-        let tried = Common { policy: Some(trial.path().to_owned()), ..common.clone() };
-        let setup = Setup::on_trial(tried, self.policy.digest.clone())?;
-        let order = AuditArgs {
-            strategy: self.args.name.clone(),
-            effort: self.args.effort.clone(),
-            fail_on: Severity::High,
-            html: None,
-        };
+        let tried = Policy::load(Some(trial.path()))?;
+        let setup = Setup::on_trial(common.clone(), tried, self.policy.digest.clone())?;
         let candidate = Candidate { file: &file, is_new: !self.is_known() };
-        let audit = match audit(&setup, &order, Some(&candidate)) {
+        let audit = match audit(&setup, &self.args.name, Some(candidate), &self.args.effort) {
             Err(error) if error.blames_strategy() => {
                 decisions.record(&self.decision(Event::Refuse, &error.to_string()))?;
                 return Err(error);
@@ -132,7 +153,7 @@ impl Proposal<'_> {
             other => other?,
         };
         let saved = save(&audit, &self.args.name, setup.state())?;
-        let used = least::used(&audit);
+        let used = minimal_grants(&audit);
         let approval = self.approval(Some(&saved.1));
         let component = self.policy.relative(&self.args.file);
         let (after, shown) = self.edited(&component, &used, &approval)?;
@@ -166,8 +187,8 @@ impl Proposal<'_> {
     ) -> Result<(String, String), Error> {
         let name = &self.args.name;
         if !self.is_known() {
-            let stanza = allow::stanza(name, component, &self.digest, used, approval);
-            return Ok((allow::add(&self.text, &stanza), stanza));
+            let section = allow::section(name, component, &self.digest, used, approval);
+            return Ok((allow::add(&self.text, &section), section));
         }
         let after = allow::replace(&self.text, name, component, &self.digest, approval)
             .map_err(Error::bad_request)?;
@@ -199,7 +220,7 @@ impl Proposal<'_> {
         };
         let reason = format!("{despite}{} (audit sha256:{})", self.args.reason, outcome.saved.1);
         Decision {
-            policy: Some(crate::sha256(outcome.after.as_bytes())),
+            policy: Some(keyhole_log::hash::sha256(outcome.after.as_bytes())),
             ..self.decision(Event::Grant, &reason)
         }
     }
@@ -223,7 +244,7 @@ fn grave(audit: &Audit) -> String {
 /// Saves an audit in the state folder, as `audit --json` writes it, under the first digits of its digest.
 fn save(audit: &Audit, name: &str, state: &Path) -> Result<(PathBuf, String), Error> {
     let text = serde_json::to_string_pretty(audit).map_err(|error| Error::Engine(error.to_string()))? + "\n";
-    let digest = crate::sha256(text.as_bytes());
+    let digest = keyhole_log::hash::sha256(text.as_bytes());
     let folder = state.join("audits");
     let failed = |source| Error::io(&folder, source);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
@@ -237,9 +258,8 @@ fn save(audit: &Audit, name: &str, state: &Path) -> Result<(PathBuf, String), Er
     Ok((path, digest))
 }
 
-fn check_words(args: &AllowArgs) -> Result<(), Error> {
-    parse::check_name(&args.name)
-        .map_err(|what| Error::bad_request(format!("--as {:?}: {what}", args.name)))?;
+fn check_words(args: &Args) -> Result<(), Error> {
+    check_name(&args.name).map_err(|what| Error::bad_request(format!("--as {:?}: {what}", args.name)))?;
     if BUILT_IN.contains(&args.name.as_str()) {
         return Err(Error::bad_request(format!(
             "--as {}: that strategy is built in: choose another name",

@@ -1,204 +1,135 @@
 //! `bench`: measures strategies side by side on the same requests.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::cell::OnceCell;
+use std::path::PathBuf;
 
-use crate::bench::floor::{self, ReadsFloor, SnapshotFloor, SpansOf};
-use crate::bench::{
-    self, Asked, Axis, BenchResult, Conditions, Contender, Context, Kind, LogFacts, Machine, MixRun, Plan,
-    SystemClock, Wish,
-};
-use crate::cli::BenchArgs;
-use crate::commands::progress::Bar;
-use crate::commands::{Setup, version};
-use crate::error::Error;
-use crate::log::Log;
-use crate::log::census::Census;
-use crate::page::{Page, Pager, render};
-use crate::registry;
-use crate::strategy::{Instances, Strategy, Worker};
+use crate::args::at_least_one;
+use crate::report::views::bench::{WIDEST, tables};
+use crate::report::{screen, text};
+use crate::verbs::output::Bar;
+use crate::verbs::{Setup, version};
+use keyhole_lab::bench::{self, Axis, Host, Options, Report};
+use keyhole_log::dataset::generator;
+use keyhole_log::error::Error;
 
-/// Who is asked where a page's payloads lie, for the floor that only reads them.
-const TRUSTED: &str = "native-keyset";
+/// Options of `bench`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Strategies; a built-in name may end in -warm. All four built in, if none is named. Besides, for
+    /// comparison, a page's least work done alone: floor-snapshot, floor-reads.
+    pub strategies: Vec<String>,
+    /// Which requests: contract, dense (full pages of 10, 20 and 50), dense-N (of N), or several.
+    #[arg(long, value_delimiter = ',', default_values = ["contract", "dense"], value_name = "MIX")]
+    pub mix: Vec<String>,
+    /// Requests of each mix, and at each point of a sweep.
+    #[arg(long, default_value_t = 2000, value_parser = at_least_one, value_name = "N")]
+    pub requests: usize,
+    /// Requests before the measured ones.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub warmup: usize,
+    /// Requests in flight.
+    #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "C")]
+    pub concurrency: usize,
+    /// Send R requests a second whether or not earlier ones are answered; latency counts from the moment
+    /// at which a request was due.
+    #[arg(long, value_name = "R")]
+    pub rate: Option<f64>,
+    /// Vary one thing, all points interleaved. The sweeps over workers and concurrency take the mixes,
+    /// the others make their own requests.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "AXIS", conflicts_with = "beside")]
+    pub sweep: Vec<SweepAxis>,
+    /// Measure the mixes on this log besides, interleaved with --data: a sweep over the log's size.
+    #[arg(long, value_name = "DIR")]
+    pub beside: Vec<PathBuf>,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 10, value_parser = at_least_one, value_name = "N")]
+    pub rounds: usize,
+    /// The seed that the requests are drawn with.
+    #[arg(long, default_value_t = generator::SEED, value_name = "S")]
+    pub seed: u64,
+    /// Keep every round's times there: .hlog and .hgrm files of `HdrHistogram`, and bench.json.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// What `--sweep` varies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SweepAxis {
+    /// Pages 1, 10, 100 and 1000 at one filter and size.
+    Depth,
+    /// Deep pages with no filter, of one actor, of one action, of both.
+    Filter,
+    /// 1, 2, 4… workers that serve the same requests in flight.
+    Workers,
+    /// 1 to 16 requests in flight.
+    Concurrency,
+    /// 1 to 500 events a page.
+    PageSize,
+}
+
+impl From<SweepAxis> for Axis {
+    fn from(axis: SweepAxis) -> Self {
+        match axis {
+            SweepAxis::Depth => Self::Depth,
+            SweepAxis::Filter => Self::Filter,
+            SweepAxis::Workers => Self::Workers,
+            SweepAxis::Concurrency => Self::Concurrency,
+            SweepAxis::PageSize => Self::PageSize,
+        }
+    }
+}
 
 /// Runs the verb.
-pub fn run(setup: &Setup, args: &BenchArgs) -> Result<u8, Error> {
-    let log = setup.log()?;
-    let result = measure(setup, args, &log)?;
+pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
+    let measured = measure(setup, &options(setup, args))?;
     let mut output = setup.output()?;
     if setup.common.json {
-        output.json(&result)?;
+        output.json(&measured)?;
         if setup.common.out.is_some() {
             // The figures went to a file: whoever waits for them sees them too.
-            setup.remark(&bench::render(&result));
+            setup.remark(&text(&tables(&measured), WIDEST, false));
         }
     } else {
-        output.write(bench::render(&result).as_bytes())?;
+        output.write(shown(setup, &measured).as_bytes())?;
     }
     output.flush()?;
     Ok(0)
 }
 
-/// Plans and runs the benchmark.
-pub fn measure(setup: &Setup, args: &BenchArgs, log: &Log) -> Result<BenchResult, Error> {
-    let mut logs = vec![log.clone()];
-    for folder in &args.beside {
-        logs.push(Log::open(folder)?);
-    }
-    let asked = logs.iter().map(|log| ask(setup, args, log)).collect::<Result<Vec<_>, _>>()?;
-    let names = if args.strategies.is_empty() {
-        registry::BUILT_IN.map(str::to_owned).to_vec()
-    } else {
-        args.strategies.clone()
-    };
-    let sides = names.iter().map(|name| Side::find(setup, name)).collect::<Result<Vec<_>, _>>()?;
-    let granted = sides.iter().filter_map(|side| side.strategy.as_ref());
-    let wish = Wish {
+fn options(setup: &Setup, args: &Args) -> Options {
+    let defaults = Options::default();
+    Options {
+        logs: [&setup.common.data].into_iter().chain(&args.beside).cloned().collect(),
+        strategies: if args.strategies.is_empty() { defaults.strategies } else { args.strategies.clone() },
+        instances: setup.common.instances,
         mixes: args.mix.clone(),
-        sweeps: args.sweep.clone(),
+        sweeps: args.sweep.iter().copied().map(Into::into).collect(),
         requests: args.requests,
         seed: args.seed,
+        warmup: args.warmup,
         concurrency: args.concurrency,
         rate: args.rate,
-        page_size: granted.map(|strategy| strategy.grants.limits.page_size).min().unwrap_or(u32::MAX),
-    };
-    let plan = Plan {
-        mixes: bench::mixes(&asked, &wish)?,
-        logs: logs.len(),
-        warmup: args.warmup,
         rounds: args.rounds,
+        export: args.keep.clone(),
+    }
+}
+
+/// Measures with this program's strategies, and a progress bar on standard error.
+pub fn measure(setup: &Setup, options: &Options) -> Result<Report, Error> {
+    let bar = OnceCell::new();
+    let host = Host {
+        engine: &setup.engine,
+        strategy: &|name| setup.strategy(name),
+        scratch: &|strategy, log| setup.scratch(strategy, log),
+        cursors: &|log| setup.cursors(log),
+        progress: &|done, all| bar.get_or_init(|| Bar::new(&setup.common, "measuring")).at(done, all),
+        versions: &version::versions(),
     };
-    let mut contenders =
-        sides.iter().map(|side| side.contender(setup, &logs, &plan)).collect::<Result<Vec<_>, _>>()?;
-
-    let machine = Machine::detect();
-    let facts = std::iter::once(&setup.common.data)
-        .chain(&args.beside)
-        .zip(logs.iter().zip(&asked))
-        .map(|(folder, (log, asked))| log_facts(folder, log, asked))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut conditions = Conditions::begin(&facts, machine.memory_bytes);
-    let (origin, clock) = (SystemTime::now(), SystemClock::start());
-    let runs = run_plan(setup, log, &plan, &mut contenders, &clock)?;
-    conditions.end();
-    let context = Context {
-        machine,
-        conditions,
-        versions: version::versions(),
-        program: std::fs::read("/proc/self/exe").ok().map(|bytes| crate::sha256(&bytes)),
-        logs: facts,
-        seed: args.seed,
-    };
-    let result = BenchResult::new(&plan, &contenders, &runs, context);
-    if let Some(folder) = &args.keep {
-        bench::keep(folder, &runs, origin)?;
-        let path = folder.join("bench.json");
-        let text = serde_json::to_vec_pretty(&result).map_err(|error| Error::Engine(error.to_string()))?;
-        std::fs::write(&path, text).map_err(|source| Error::io(&path, source))?;
-    }
-    Ok(result)
+    bench::run(options, &host)
 }
 
-fn ask(setup: &Setup, args: &BenchArgs, log: &Log) -> Result<Asked, Error> {
-    let census = if args.sweep.contains(&Axis::Filter) { Some(Census::of(log)?) } else { None };
-    Ok(Asked { profile: setup.profile(log)?, census })
-}
-
-fn log_facts(folder: &Path, log: &Log, asked: &Asked) -> Result<LogFacts, Error> {
-    let size = |path: &PathBuf| {
-        std::fs::metadata(path).map(|metadata| metadata.len()).map_err(|source| Error::io(path, source))
-    };
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    Ok(LogFacts {
-        name: whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        rows: asked.profile.rows,
-        high_water: asked.profile.high_water,
-        database_bytes: size(&log.database)?,
-        payload_bytes: size(&log.payloads)?,
-    })
-}
-
-fn run_plan(
-    setup: &Setup,
-    log: &Log,
-    plan: &Plan,
-    contenders: &mut [Contender],
-    clock: &SystemClock,
-) -> Result<Vec<MixRun>, Error> {
-    let cursors = setup.cursors(log)?;
-    let to_bytes = |page: &Page, out: &mut Vec<u8>| render::render(page, cursors.next(page).as_deref(), out);
-    let bar = Bar::new(&setup.common, "measuring");
-    let all = plan.total(contenders.len()) as u64;
-    let runs = bench::run(plan, contenders, &to_bytes, clock, &mut |done| {
-        bar.at(done, all);
-        crate::interrupt::check()
-    })?;
-    Ok(runs)
-}
-
-/// Who is to be measured: a strategy, or a floor, which has none.
-struct Side<'a> {
-    name: &'a str,
-    strategy: Option<Arc<Strategy>>,
-    warm: bool,
-}
-
-impl<'a> Side<'a> {
-    /// `NAME-warm` is the strategy with warm instances.
-    fn find(setup: &Setup, name: &'a str) -> Result<Self, Error> {
-        if floor::is_floor(name) {
-            return Ok(Self { name, strategy: None, warm: false });
-        }
-        let base = name.strip_suffix("-warm");
-        let strategy = setup.strategy(base.unwrap_or(name))?;
-        Ok(Self { name, strategy: Some(strategy), warm: base.is_some() })
-    }
-
-    /// With a crew for each log.
-    fn contender(&self, setup: &Setup, logs: &[Log], plan: &Plan) -> Result<Contender, Error> {
-        let Some(strategy) = &self.strategy else { return floor_contender(setup, self.name, logs, plan) };
-        let instances = if self.warm { Instances::Warm(Instances::USES) } else { setup.common.instances };
-        let instances = strategy.grants.instances.unwrap_or(instances);
-        let crew = |log: &Log| -> Result<Vec<Box<dyn Pager>>, Error> {
-            let scratch = setup.scratch(strategy, log)?;
-            let worker = || Worker::new(&setup.engine, strategy, instances, log, scratch.clone());
-            Ok((0..plan.workers()).map(|_| Box::new(worker()) as Box<dyn Pager>).collect())
-        };
-        let sandboxed = strategy.is_sandboxed();
-        Ok(Contender {
-            strategy: self.name.to_owned(),
-            kind: if sandboxed { Kind::Wasm } else { Kind::Native },
-            instances: if sandboxed { instances.to_string() } else { "none".to_owned() },
-            digest: strategy.digest.clone(),
-            crews: logs.iter().map(crew).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-fn floor_contender(setup: &Setup, name: &str, logs: &[Log], plan: &Plan) -> Result<Contender, Error> {
-    let mut crews = Vec::with_capacity(logs.len());
-    for (at, log) in logs.iter().enumerate() {
-        let spans = if name == floor::READS { spans(setup, log, at, plan)? } else { Arc::default() };
-        let pager = || -> Result<Box<dyn Pager>, Error> {
-            Ok(match name {
-                floor::READS => Box::new(ReadsFloor::open(log, Arc::clone(&spans))?),
-                _ => Box::new(SnapshotFloor::open(log)?),
-            })
-        };
-        crews.push((0..plan.workers()).map(|_| pager()).collect::<Result<_, _>>()?);
-    }
-    Ok(Contender {
-        strategy: name.to_owned(),
-        kind: Kind::Floor,
-        instances: "none".to_owned(),
-        digest: String::new(),
-        crews,
-    })
-}
-
-fn spans(setup: &Setup, log: &Log, at: usize, plan: &Plan) -> Result<Arc<SpansOf>, Error> {
-    let mut trusted = setup.worker(&setup.strategy(TRUSTED)?, Instances::Fresh, log)?;
-    let mixes = plan.mixes.iter().filter(|mix| mix.log == at);
-    floor::spans_of(mixes.flat_map(|mix| &mix.requests), &mut trusted)
+/// The report as the place that the results go to can show it.
+pub fn shown(setup: &Setup, report: &Report) -> String {
+    let (width, colour) = screen();
+    text(&tables(report), width.max(WIDEST), colour && setup.common.out.is_none())
 }

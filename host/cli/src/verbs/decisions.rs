@@ -1,19 +1,45 @@
 //! `decisions`: shows the decision log, and checks that it is as it was written.
 
+use clap::Subcommand;
 use serde::Serialize;
 
-use crate::cli::{Common, DecisionsArgs, DecisionsVerb};
-use crate::commands::{document, state_folder};
-use crate::decisions::{Checked, Decisions, Event, Record, check, each};
-use crate::error::Error;
+use crate::args::Common;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict};
+use crate::verbs::{document, state_folder};
+use keyhole_log::error::Error;
+use keyhole_service::decisions::{Checked, Decisions, Event, Head, Record, check, each};
+
+/// Options of `decisions`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// What to do with the log.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs of `decisions`.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Print the last decisions.
+    Show {
+        /// How many.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        last: usize,
+    },
+    /// Find any edit, cut, insertion or reordering, and print the head to keep elsewhere.
+    Check {
+        /// A head that was kept elsewhere: the log must still hold that record. May be said again.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Vec<Head>,
+    },
+}
 
 /// Runs the verb.
-pub fn run(common: &Common, args: &DecisionsArgs) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
     let log = Decisions::open(&state_folder(common)?);
     match &args.verb {
-        DecisionsVerb::Show { last } => show(common, &log, *last),
-        DecisionsVerb::Check { head } => {
+        Verb::Show { last } => show(common, &log, *last),
+        Verb::Check { head } => {
             let checked = check(&log, head)?;
             document::show(common, &checked_document(&log, &checked), &checked, None)?;
             Ok(u8::from(!checked.sound))

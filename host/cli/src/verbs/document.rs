@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::cli::Common;
-use crate::commands::output::Output;
-use crate::error::Error;
+use crate::args::Common;
 use crate::report::{self, Document};
+use crate::verbs::output::Output;
+use keyhole_log::error::Error;
 
 /// A document as the place that the results go to can show it.
 pub fn text(common: &Common, document: &Document) -> String {

@@ -1,9 +1,9 @@
 //! The verbs: options in, report out. The work is done elsewhere.
 
 pub mod allow;
-pub mod append;
 pub mod audit;
 pub mod bench;
+pub mod child;
 pub mod decisions;
 pub mod demo;
 pub mod diff;
@@ -13,8 +13,6 @@ pub mod ledger;
 pub mod output;
 pub mod page;
 pub mod policy;
-pub mod progress;
-pub mod recorded;
 pub mod report;
 pub mod scratch;
 pub mod seed;
@@ -24,57 +22,29 @@ pub mod strategy;
 pub mod verify;
 pub mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{Cli, Common, DemoArgs, Verb};
-use crate::contract::dataset;
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::limits::Ceilings;
-use crate::loader::{Loader, child};
-use crate::log::Log;
-use crate::log::feed::Feeder;
-use crate::log::profile::Profile;
-use crate::page::Cursors;
-use crate::policy::{Policy, lines};
-use crate::scratch::Scratch;
-use crate::strategy::{Instances, Strategy, Worker};
+use crate::args::Common;
+use keyhole_log::Log;
+use keyhole_log::dataset::generator;
+use keyhole_log::error::Error;
+use keyhole_log::feed::Feeder;
+use keyhole_log::grants::Instances;
+use keyhole_log::limits::Ceilings;
+use keyhole_log::survey::profile::Profile;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::Loader;
+use keyhole_runtime::page::{Cursors, Worker};
+use keyhole_runtime::policy::{Policy, lines};
+use keyhole_runtime::registry::Registry;
+use keyhole_runtime::scratch::Scratch;
+use keyhole_runtime::strategy::Strategy;
+use keyhole_service::decisions::{Decisions, Denials, Recorder};
 
-use output::Output;
-use progress::Bar;
-use recorded::Recorded;
+use output::{Bar, Output};
 
-/// Runs a verb and returns the exit code.
-pub fn run(cli: Cli) -> Result<u8, Error> {
-    let Cli { verb, common, version } = cli;
-    if version {
-        return version::run(&common);
-    }
-    match verb.unwrap_or(Verb::Demo(DemoArgs { requests: 1000 })) {
-        Verb::Demo(args) => demo::run(&Setup::new(common)?, &args),
-        Verb::Page(args) => page::run(&Setup::new(common)?, &args),
-        Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
-        Verb::AuditTrial(args) => audit::run_trial(common, &args),
-        Verb::Decisions(args) => decisions::run(&common, &args),
-        Verb::Diff(args) => diff::run(common, &args),
-        Verb::Serve(args) => serve::run(common, &args),
-        Verb::Inspect(args) => inspect::run(&common, &args),
-        Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
-        Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
-        Verb::Report(args) => report::run(&common, &args),
-        Verb::Policy(verb) => policy::run(&common, verb),
-        Verb::Seed(args) => seed::run(&common, &args),
-        Verb::Scratch(verb) => scratch::run(&common, verb),
-        Verb::Strategy(args) => strategy::run(&common, args),
-        Verb::Selftest(args) => selftest::run(&common, &args),
-        Verb::PlayAttacks => selftest::play(&common),
-        Verb::AppendToCopy => append::run(&common),
-        Verb::CompileComponent(orders) => child::run(&orders),
-    }
-}
-
-/// What a verb that runs strategies needs: the engine and the folders.
+/// What a verb that runs strategies needs: the policy, the engine, the folders, and the decision log.
 pub struct Setup {
     /// The options that go with every verb.
     pub common: Common,
@@ -84,28 +54,31 @@ pub struct Setup {
     pub engine: Engine,
     state: PathBuf,
     cache: PathBuf,
-    recorded: Recorded,
+    recorder: Recorder,
 }
 
 impl Setup {
-    fn new(common: Common) -> Result<Self, Error> {
-        Self::under(common, false, Recorded::default())
+    /// Under the policy that the options name.
+    pub fn new(common: Common) -> Result<Self, Error> {
+        Self::under(common, false)
     }
 
     /// With an engine that counts fuel, for trials: what they load was recorded by the audit.
     fn counting_fuel(common: Common) -> Result<Self, Error> {
-        Self::under(common, true, Recorded::silent())
+        let setup = Self::under(common, true)?;
+        Ok(Self { recorder: setup.recorder.silent(), ..setup })
     }
 
     /// Under a policy that is only tried: what it lets in is not recorded as let in, and what is recorded
     /// was decided under the policy of this digest.
-    fn on_trial(common: Common, in_force: Option<String>) -> Result<Self, Error> {
-        let mut setup = Self::under(common, false, Recorded::silent())?;
-        setup.policy.digest = in_force;
-        Ok(setup)
+    fn on_trial(common: Common, mut tried: Policy, in_force: Option<String>) -> Result<Self, Error> {
+        let setup = Self::under(common, false)?;
+        let recorder = Recorder::new(Decisions::open(&setup.state), in_force.clone()).silent();
+        tried.digest = in_force;
+        Ok(Self { policy: tried, recorder, ..setup })
     }
 
-    fn under(common: Common, counting_fuel: bool, recorded: Recorded) -> Result<Self, Error> {
+    fn under(common: Common, counting_fuel: bool) -> Result<Self, Error> {
         let state = state_folder(&common)?;
         let cache = cache_folder(&common)?;
         // This very file, even where another one was put in its place meanwhile.
@@ -118,17 +91,56 @@ impl Setup {
         let ceilings = &policy.ceilings;
         let ceilings = Ceilings { fuel: ceilings.fuel || counting_fuel, ..ceilings.clone() };
         let engine = Engine::with_loader(&ceilings, loader)?;
-        Ok(Self { common, policy, engine, state, cache, recorded })
+        let recorder = Recorder::new(Decisions::open(&state), policy.digest.clone());
+        Ok(Self { common, policy, engine, state, cache, recorder })
     }
 
     /// Where scratch lies.
-    pub fn cache(&self) -> &std::path::Path {
+    pub fn cache(&self) -> &Path {
         &self.cache
     }
 
     /// Where the cursor key lies.
-    pub fn state(&self) -> &std::path::Path {
+    pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// A strategy by name or path. That a file was let in, or was not, is recorded.
+    pub fn strategy(&self, name: &str) -> Result<Arc<Strategy>, Error> {
+        let registry = Registry::new(&self.policy);
+        let before = self.engine.loader().counts().thrown_away;
+        let outcome = registry.strategy(&self.engine, name);
+        if self.engine.loader().counts().thrown_away > before {
+            self.remark(&format!(
+                "compiled code of {name} in {} was not this host's own, or damaged: it was not loaded but \
+                 thrown away",
+                self.cache.join("code").display()
+            ));
+        }
+        self.warn_unrecorded(self.recorder.loaded(registry, name, &outcome));
+        outcome
+    }
+
+    /// Records a verdict about a strategy, if it is from a file: with this digest, or the one that it was
+    /// let in with.
+    pub fn record_verdict(
+        &self,
+        name: &str,
+        digest: Option<&str>,
+        reason: impl Into<String>,
+    ) -> Result<(), Error> {
+        self.recorder.verdict(name, digest, reason)
+    }
+
+    /// Records what a strategy was denied during a run.
+    pub fn record_denials(&self, strategy: &Strategy, denials: Denials) {
+        self.warn_unrecorded(self.recorder.denied(strategy, denials));
+    }
+
+    fn warn_unrecorded(&self, recorded: Result<(), Error>) {
+        if let Err(error) = recorded {
+            self.remark(&format!("keyhole: this was not recorded in the decision log: {error}"));
+        }
     }
 
     /// The log that --data names.
@@ -173,7 +185,7 @@ impl Setup {
 
     /// The log's summary.
     pub fn profile(&self, log: &Log) -> Result<Profile, Error> {
-        Profile::of(log, dataset::now_of)
+        Profile::of(log, generator::now_of)
     }
 
     /// Where the results go.
@@ -205,4 +217,12 @@ fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str
         .ok_or_else(|| {
             Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR"))
         })
+}
+
+/// The error of a verb that needs a policy where none is named.
+fn no_policy() -> Error {
+    Error::bad_request(
+        "which policy? name it with --policy FILE or KEYHOLE_POLICY; `keyhole policy new` makes one"
+            .to_owned(),
+    )
 }

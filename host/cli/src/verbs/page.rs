@@ -2,22 +2,59 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::cli::PageArgs;
-use crate::commands::output::Output;
-use crate::commands::recorded::Denials;
-use crate::commands::{Setup, ledger};
-use crate::error::Error;
-use crate::page::{Cursors, Filter, PageRequest, Pager, Position, parse, render};
-use crate::policy::lines;
-use crate::strategy::Worker;
-use crate::units::micros;
+use crate::args::{Common, time};
+use crate::report;
+use crate::verbs::output::Output;
+use crate::verbs::{Setup, document, ledger};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, PageRequest, Pager, Position};
+use keyhole_log::units::micros;
+use keyhole_runtime::page::{Cursors, Worker, parse, render};
+use keyhole_runtime::policy::lines;
+use keyhole_service::decisions::Denials;
+
+/// Options of `page`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A built-in strategy, one of the policy, or a component file.
+    pub strategy: String,
+    /// First second of the window [default: the beginning of time].
+    #[arg(long, value_parser = time, allow_negative_numbers = true, value_name = "T", conflicts_with = "queries")]
+    pub from: Option<i64>,
+    /// Last second of the window [default: the end of time].
+    #[arg(long, value_parser = time, allow_negative_numbers = true, value_name = "T", conflicts_with = "queries")]
+    pub to: Option<i64>,
+    /// Only this actor's events.
+    #[arg(long, allow_negative_numbers = true, value_name = "N", conflicts_with = "queries")]
+    pub actor: Option<i64>,
+    /// Only events of this action.
+    #[arg(long, value_name = "A", conflicts_with = "queries")]
+    pub action: Option<String>,
+    /// Page number, from 1 [default: 1].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N", conflicts_with_all = ["queries", "after"])]
+    pub page: Option<u64>,
+    /// Continue after the page whose `next` this is.
+    #[arg(long, value_name = "CURSOR", conflicts_with = "queries")]
+    pub after: Option<String>,
+    /// Events on the page.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), default_value_t = 50, value_name = "N")]
+    pub page_size: u32,
+    /// Requests as JSON Lines, from a file or from standard input (-); each is answered before the
+    /// next is read.
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    /// Add what each request did: statements, plans, denials, costs, notes.
+    #[arg(long)]
+    pub ledger: bool,
+}
 
 /// Runs the verb.
-pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
+pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
     let log = setup.log()?;
     let cursors = setup.cursors(&log)?;
     let strategy = setup.strategy(&args.strategy)?;
@@ -32,44 +69,61 @@ pub fn run(setup: &Setup, args: &PageArgs) -> Result<u8, Error> {
         output: &mut output,
         denials: Denials::default(),
     };
-    let outcome = answer_all(args, &mut worker, &mut answer);
+    let outcome = answer_all(&setup.common, args, &mut worker, &mut answer);
     // Also where the run ended with an error: the denial may be what it ended with.
     setup.record_denials(&strategy, std::mem::take(&mut answer.denials));
     outcome
 }
 
-fn answer_all(args: &PageArgs, worker: &mut Worker, answer: &mut Answer<'_>) -> Result<u8, Error> {
+fn answer_all(
+    common: &Common,
+    args: &Args,
+    worker: &mut Worker,
+    answer: &mut Answer<'_>,
+) -> Result<u8, Error> {
     let Some(path) = &args.queries else {
         let request = single(args, answer.cursors)?;
         answer.give(worker, &request, args.ledger && answer.json)?;
         if args.ledger && !answer.json {
-            let ledger = worker.explained().map(|(ledger, limits)| ledger::readable(ledger, limits));
-            answer.output.write(ledger.unwrap_or_default().as_bytes())?;
-            answer.output.write(ledger::scratch_readable(worker.scratch()).as_bytes())?;
+            let refreshed = ledger::refreshed(worker.scratch());
+            if let Some((ledger, limits)) = worker.explained() {
+                let text = document::text(common, &ledger::document(ledger, limits, refreshed));
+                answer.output.write(format!("\n{text}").as_bytes())?;
+            }
         }
         answer.output.flush()?;
         return Ok(0);
     };
+    let cursors = answer.cursors;
+    each_query(path, Some(cursors), |request| answer.give(worker, &request, args.ledger))?;
+    Ok(0)
+}
+
+/// Calls `each` with every request of a file of JSON Lines, or of standard input (-). An error names the line.
+pub(super) fn each_query(
+    path: &Path,
+    cursors: Option<&Cursors>,
+    mut each: impl FnMut(PageRequest) -> Result<(), Error>,
+) -> Result<(), Error> {
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(BufReader::new(File::open(path).map_err(|source| Error::io(path, source))?))
     };
     for (line, number) in lines.lines().zip(1u64..) {
-        crate::interrupt::check()?;
+        keyhole_log::interrupt::check()?;
         let line = line.map_err(|source| Error::io(path, source).during(format!("line {number}")))?;
-        if line.trim().is_empty() {
-            continue;
+        if !line.trim().is_empty() {
+            parse::request(&line, cursors)
+                .and_then(&mut each)
+                .map_err(|error| error.during(format!("line {number} of {}", path.display())))?;
         }
-        parse::request(&line, Some(answer.cursors))
-            .and_then(|request| answer.give(worker, &request, args.ledger))
-            .map_err(|error| error.during(format!("line {number} of {}", path.display())))?;
     }
-    Ok(0)
+    Ok(())
 }
 
 struct Answer<'a> {
-    args: &'a PageArgs,
+    args: &'a Args,
     json: bool,
     cursors: &'a Cursors,
     text: Vec<u8>,
@@ -95,7 +149,8 @@ impl Answer<'_> {
                     if self.json {
                         eprintln!("{}", serde_json::json!({"ledger": ledger::json(ledger, limits)}));
                     } else {
-                        eprint!("{}", ledger::readable(ledger, limits));
+                        let document = ledger::document(ledger, limits, None);
+                        eprint!("\n{}", report::text(&document, report::screen().0, false));
                     }
                 }
                 return Err(granting(worker, error));
@@ -130,7 +185,7 @@ fn granting(worker: &Worker, error: Error) -> Error {
     }
 }
 
-fn single(args: &PageArgs, cursors: &Cursors) -> Result<PageRequest, Error> {
+fn single(args: &Args, cursors: &Cursors) -> Result<PageRequest, Error> {
     let filter = Filter {
         from_ts: args.from.unwrap_or(i64::MIN),
         to_ts: args.to.unwrap_or(i64::MAX),

@@ -3,30 +3,53 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Common, PolicyVerb};
-use crate::commands::allow;
-use crate::commands::output::Output;
-use crate::error::Error;
-use crate::policy::{Policy, show, template};
-use crate::registry::Registry;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::args::Common;
+use crate::verbs::output::Output;
+use crate::verbs::{allow, no_policy};
+use keyhole_log::error::Error;
+use keyhole_runtime::policy::{Policy, docs, show};
+use keyhole_runtime::registry::Registry;
 
 /// Where `new` writes where nothing is said.
 const USUAL: &str = "keyhole.toml";
 
+/// What can be done with a policy.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Write a policy with every key at its default; never overwrites.
+    New {
+        /// The file to make [default: that of --policy, or keyhole.toml].
+        file: Option<PathBuf>,
+    },
+    /// Say everything that is wrong with a policy, and with the files that it names.
+    Check {
+        /// The policy [default: that of --policy].
+        file: Option<PathBuf>,
+    },
+    /// Print the value of every key, where it comes from, and when a change is in effect.
+    Show,
+    /// Audit a strategy, show the verdict and the least stanza that covers what it used, and write it if you
+    /// agree.
+    Allow(allow::Args),
+}
+
 /// Runs the verb.
-pub fn run(common: &Common, verb: PolicyVerb) -> Result<u8, Error> {
+pub fn run(common: &Common, verb: Verb) -> Result<u8, Error> {
     match verb {
-        PolicyVerb::New { file } => make(common, file),
-        PolicyVerb::Check { file } => check(common, file),
-        PolicyVerb::Show => show(common),
-        PolicyVerb::Allow(args) => allow::run(common, &args),
+        Verb::New { file } => make(common, file),
+        Verb::Check { file } => check(common, file),
+        Verb::Show => show(common),
+        Verb::Allow(args) => allow::run(common, &args),
     }
 }
 
 fn make(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
     let path = file.or_else(|| common.policy.clone()).unwrap_or_else(|| PathBuf::from(USUAL));
     let made = std::fs::File::create_new(&path).and_then(|mut file| {
-        file.write_all(template::text().as_bytes())?;
+        file.write_all(docs::template().as_bytes())?;
         file.sync_all()
     });
     match made {
@@ -39,35 +62,30 @@ fn make(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
         }
         Err(source) => return Err(Error::io(&path, source)),
     }
-    let mut output = Output::open(common)?;
-    if common.json {
-        output.json(&serde_json::json!({ "made": path.display().to_string() }))?;
-    } else {
-        output.line(&format!("{} is made: use it with --policy or KEYHOLE_POLICY", path.display()))?;
-    }
-    output.flush()?;
+    let path = path.display().to_string();
+    Output::open(common)?.show(&json!({ "made": path }), || {
+        format!("{path} is made: use it with --policy or KEYHOLE_POLICY\n")
+    })?;
     Ok(0)
 }
 
 /// 0 if all is well, 1 if something is wrong with the policy or with a file that it names.
 fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
-    let path = file.or_else(|| common.policy.clone()).ok_or_else(which)?;
+    let path = file.or_else(|| common.policy.clone()).ok_or_else(no_policy)?;
     let mut wrong: Vec<String> = Vec::new();
     let mut sound_parts: Vec<String> = Vec::new();
     match Policy::load(Some(&path)) {
-        Err(Error::BadPolicy { problems, .. }) => {
-            wrong.extend(problems.iter().map(ToString::to_string));
-        }
+        Err(Error::BadPolicy { mistakes, .. }) => wrong = mistakes,
         Err(error) => return Err(error),
         Ok(policy) => {
             sound_parts.push(format!(
                 "{} is valid: sha256:{}, {} strategies, {} keys",
                 path.display(),
                 policy.digest.as_deref().unwrap_or_default(),
-                policy.stanzas.len(),
+                policy.sections.len(),
                 policy.keys.len()
             ));
-            for stanza in policy.stanzas.values().filter(|stanza| stanza.file.is_some()) {
+            for stanza in policy.sections.values().filter(|stanza| stanza.file.is_some()) {
                 match Registry::new(&policy).find(&stanza.name) {
                     Ok(found) => sound_parts.push(format!(
                         "strategy.{}: {} is what it means, and imports no more than is granted",
@@ -88,43 +106,24 @@ fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
             }
         }
     }
-    let mut output = Output::open(common)?;
-    if common.json {
-        let sound = wrong.is_empty();
-        output.json(&serde_json::json!({ "policy": path.display().to_string(), "sound": sound, "problems": wrong, "sound_parts": sound_parts }))?;
-    } else {
-        for line in sound_parts.iter().chain(&wrong) {
-            output.line(line)?;
-        }
-    }
-    output.flush()?;
-    Ok(u8::from(!wrong.is_empty()))
+    let sound = wrong.is_empty();
+    let report = json!({ "policy": path.display().to_string(), "sound": sound, "problems": wrong, "sound_parts": sound_parts });
+    Output::open(common)?
+        .show(&report, || sound_parts.iter().chain(&wrong).map(|line| format!("{line}\n")).collect())?;
+    Ok(u8::from(!sound))
 }
 
 fn show(common: &Common) -> Result<u8, Error> {
     let policy = Policy::load(common.policy.as_deref())?;
     let rows = show::rows(&policy);
-    let mut output = Output::open(common)?;
-    if common.json {
-        output.json(&serde_json::json!({
-            "policy": policy.file.as_deref().map(|path| path.display().to_string()),
-            "digest": policy.digest.as_ref().map(|digest| format!("sha256:{digest}")),
-            "keys": rows,
-        }))?;
-    } else {
-        let file =
-            policy.file.as_deref().unwrap_or(Path::new("none: local verbs grant the project's interfaces"));
-        output.line(&format!("policy  {}\n", file.display()))?;
-        output.write(show::readable(&rows).as_bytes())?;
-    }
-    output.flush()?;
+    let shown = json!({
+        "policy": policy.file.as_deref().map(|path| path.display().to_string()),
+        "digest": policy.digest.as_ref().map(|digest| format!("sha256:{digest}")),
+        "keys": rows,
+    });
+    Output::open(common)?.show(&shown, || {
+        let none = Path::new("none: local verbs grant the project's interfaces");
+        format!("policy  {}\n\n{}", policy.file.as_deref().unwrap_or(none).display(), show::readable(&rows))
+    })?;
     Ok(0)
-}
-
-/// The error of a verb that needs a policy and was given none.
-pub(super) fn which() -> Error {
-    Error::bad_request(
-        "which policy? name it with --policy FILE or KEYHOLE_POLICY; `keyhole policy new` makes one"
-            .to_owned(),
-    )
 }

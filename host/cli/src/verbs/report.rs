@@ -1,21 +1,30 @@
 //! `report`: what `bench --json` measured, as a page of HTML.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::bench::{BenchResult, document};
-use crate::cli::{Common, ReportArgs};
-use crate::commands::output::Output;
-use crate::error::Error;
-use crate::report;
+use crate::args::Common;
+use crate::report::{self, views};
+use crate::verbs::output::Output;
+use keyhole_lab::bench::Report;
+use keyhole_log::error::Error;
+
+/// Options of `report`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Results of `bench --json`; several are also set against the first.
+    #[arg(required = true, value_name = "BENCH.json")]
+    pub results: Vec<PathBuf>,
+}
 
 /// Runs the verb.
-pub fn run(common: &Common, args: &ReportArgs) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
     let mut results = Vec::with_capacity(args.results.len());
     for path in &args.results {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         results.push((name, read(path)?));
     }
-    let document = document(&results);
+    let named: Vec<_> = results.iter().map(|(name, result)| (name.clone(), result)).collect();
+    let document = views::bench::document(&named);
     let mut output = Output::open(common)?;
     if common.json {
         output.json(&results.into_iter().map(|(_, result)| result).collect::<Vec<_>>())?;
@@ -26,7 +35,7 @@ pub fn run(common: &Common, args: &ReportArgs) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn read(path: &Path) -> Result<BenchResult, Error> {
+fn read(path: &Path) -> Result<Report, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Error::bad_request(format!(

@@ -1,29 +1,47 @@
-//! `scratch`: shows what strategies keep in the cache folder, and lets go of it.
+//! `scratch`: shows what strategies keep in the cache folder, or removes it.
 
 use std::path::Path;
 use std::time::SystemTime;
 
+use clap::Subcommand;
 use serde::Serialize;
 
-use crate::cli::{Common, ScratchVerb};
-use crate::commands::{cache_folder, document};
-use crate::error::Error;
-use crate::policy::Policy;
-use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped, visible};
-use crate::scratch::kept::{self, Kept};
+use crate::args::Common;
+use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped};
+use crate::verbs::{cache_folder, document};
+use keyhole_log::error::Error;
+use keyhole_log::visible::visible;
+use keyhole_runtime::policy::Policy;
+use keyhole_runtime::scratch::kept::{self, Kept};
 
 /// The fewest digits of a digest that name a scratch: fewer could be a word.
 const FEWEST_DIGITS: usize = 4;
 
+/// The verbs of `scratch`.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Say what is kept: of which strategy and log, how large, when it was last used, and whether it is now.
+    List,
+    /// Let go of scratch that nobody uses. It is filled anew when its strategy is next asked for a page.
+    Drop {
+        /// A strategy's name, the first digits of its digest, or the name of a folder, as `list` shows them.
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// All that NAME fits, or without NAME all that is kept.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
 /// Runs the verb.
-pub fn run(common: &Common, verb: ScratchVerb) -> Result<u8, Error> {
+pub fn run(common: &Common, verb: Verb) -> Result<u8, Error> {
     let cache = cache_folder(common)?;
     match verb {
-        ScratchVerb::List => {
+        Verb::List => {
             let total = Policy::load(common.policy.as_deref())?.scratch.total;
             list(common, &cache, total)
         }
-        ScratchVerb::Drop { name, all } => let_go(common, &cache, name.as_deref(), all),
+        Verb::Drop { name, all } => remove(common, &cache, name.as_deref(), all),
     }
 }
 
@@ -52,7 +70,8 @@ struct Listed<'a> {
 
 /// What `drop --json` prints.
 #[derive(Serialize)]
-struct LetGo<'a> {
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
+struct Dropped<'a> {
     cache: &'a Path,
     bytes: u64,
     dropped: Vec<Line<'a>>,
@@ -79,14 +98,14 @@ fn list(common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn let_go(common: &Common, cache: &Path, name: Option<&str>, all: bool) -> Result<u8, Error> {
+fn remove(common: &Common, cache: &Path, name: Option<&str>, all: bool) -> Result<u8, Error> {
     let mut chosen = chosen(kept::list(cache)?, cache, name, all)?;
     let (mut dropped, mut in_use) = (Vec::new(), Vec::new());
     for mut kept in chosen.drain(..) {
         kept.in_use = !kept.remove()?;
         if kept.in_use { in_use.push(kept) } else { dropped.push(kept) }
     }
-    let result = LetGo {
+    let result = Dropped {
         cache,
         bytes: bytes(&dropped),
         dropped: dropped.iter().map(line).collect(),

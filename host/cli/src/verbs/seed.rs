@@ -1,52 +1,55 @@
 //! `seed`: makes the contract's data set.
 
-use crate::cli::{Common, SeedArgs};
-use crate::commands::output::{Output, remark};
-use crate::commands::progress::Bar;
-use crate::contract::dataset::{self, PAYLOAD_DIGEST, ROWS_DIGEST};
-use crate::contract::{Seeded, Step, seed};
-use crate::error::Error;
-use crate::interrupt;
+use crate::args::{Common, time};
+use crate::verbs::output::{Bar, Output, remark};
+use keyhole_log::dataset::{Seeded, Step, generator, seed};
+use keyhole_log::error::Error;
+use keyhole_log::interrupt;
 
-/// Runs the verb.
-pub fn run(common: &Common, args: &SeedArgs) -> Result<u8, Error> {
-    let seeded = make(common, args)?;
-    let mut output = Output::open(common)?;
-    let matches = contract_digests(args).map(|expected| {
-        expected == (seeded.payload_digest.as_str(), Some(seeded.rows_digest.as_str()))
-            || (expected.1.is_none() && expected.0 == seeded.payload_digest)
+/// Options of `seed`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The data set's `now`: Unix seconds or RFC 3339.
+    #[arg(long, value_parser = time, default_value_t = generator::NOW, allow_negative_numbers = true, value_name = "T")]
+    pub now: i64,
+    /// How many events; rows beyond 50,000 go on drawing from the same generator.
+    #[arg(long, default_value_t = generator::ROWS, value_name = "N")]
+    pub rows: u64,
+    /// Shorter payload lines with the same columns, for logs of millions of events.
+    #[arg(long)]
+    pub short_payloads: bool,
+}
+
+/// Runs the verb: 1 where the data set is to be the contract's, and is not.
+pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
+    let seeded = make(common, args.now, args.rows, args.short_payloads)?;
+    let matches = seeded.is_contracts(args.now, args.short_payloads);
+    let Seeded { rows, payload_bytes, database_bytes, payload_digest, rows_digest } = &seeded;
+    let report = serde_json::json!({
+        "data": common.data, "rows": rows, "now": args.now, "payload_bytes": payload_bytes,
+        "database_bytes": database_bytes, "payload_digest": payload_digest, "rows_digest": rows_digest,
+        "matches_contract": matches,
     });
-    if common.json {
-        output.json(&serde_json::json!({
-            "data": common.data, "rows": seeded.rows, "now": args.now,
-            "payload_bytes": seeded.payload_bytes, "database_bytes": seeded.database_bytes,
-            "payload_digest": seeded.payload_digest, "rows_digest": seeded.rows_digest,
-            "matches_contract": matches,
-        }))?;
-    } else {
-        output.line(&format!("{} events in {}", seeded.rows, common.data.display()))?;
-        output.line(&format!(
-            "payloads.jsonl  {} bytes  sha256 {}",
-            seeded.payload_bytes, seeded.payload_digest
-        ))?;
-        output.line(&format!(
-            "audit.db        {} bytes  sha256 of its rows {}",
-            seeded.database_bytes, seeded.rows_digest
-        ))?;
-        match matches {
-            Some(true) => output.line("both are the contract's")?,
-            Some(false) => output.line("they are NOT the contract's")?,
-            None => {}
-        }
-    }
-    output.flush()?;
+    Output::open(common)?.show(&report, || {
+        format!(
+            "{rows} events in {}\n\
+             payloads.jsonl  {payload_bytes} bytes  sha256 {payload_digest}\n\
+             audit.db        {database_bytes} bytes  sha256 of its rows {rows_digest}\n{}",
+            common.data.display(),
+            match matches {
+                Some(true) => "both are the contract's\n",
+                Some(false) => "they are NOT the contract's\n",
+                None => "",
+            }
+        )
+    })?;
     Ok(u8::from(matches == Some(false)))
 }
 
 /// Makes the data set, with a progress bar.
-pub fn make(common: &Common, args: &SeedArgs) -> Result<Seeded, Error> {
+pub(super) fn make(common: &Common, now: i64, rows: u64, short_payloads: bool) -> Result<Seeded, Error> {
     let bar = Bar::new(common, "making the data set");
-    seed(&common.data, args.now, args.rows, args.short_payloads, &mut |step| {
+    seed(&common.data, now, rows, short_payloads, &mut |step| {
         match step {
             Step::Anew(left) => remark(
                 common,
@@ -55,15 +58,8 @@ pub fn make(common: &Common, args: &SeedArgs) -> Result<Seeded, Error> {
                     common.data.display()
                 ),
             ),
-            Step::Written(rows) => bar.at(rows, args.rows),
+            Step::Written(done) => bar.at(done, rows),
         }
         interrupt::check()
     })
-}
-
-/// The contract's digests, where this data set has one: of the payloads, and with its `now` of the
-/// rows.
-fn contract_digests(args: &SeedArgs) -> Option<(&'static str, Option<&'static str>)> {
-    let whole = args.rows == dataset::ROWS && !args.short_payloads;
-    whole.then_some((PAYLOAD_DIGEST, (args.now == dataset::NOW).then_some(ROWS_DIGEST)))
 }

@@ -1,15 +1,41 @@
 //! `serve`: pages over HTTP until a signal ends it.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::{Common, ServeArgs};
-use crate::commands::Setup;
-use crate::error::Error;
-use crate::policy::Policy;
-use crate::serve::{self, Ended, Options};
-use crate::service::{Config, Service};
+use crate::args::Common;
+use crate::verbs::Setup;
+use keyhole_log::error::Error;
+use keyhole_runtime::policy::Policy;
+use keyhole_service::http::{self, Ended, Options};
+use keyhole_service::{Config, Service};
+
+/// Options of `serve`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Where viewers connect. Another address than the loopback's needs --token-file or --no-auth.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where operators connect: a Unix socket that nobody but this user may use. Nowhere else are
+    /// strategies staged or metrics shown.
+    #[arg(long, value_name = "SOCKET")]
+    pub admin: Option<PathBuf>,
+    /// Let viewers in by these tokens alone, one a line; read again at SIGHUP, as the policy is.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Let everybody in, from other machines, too.
+    #[arg(long, conflicts_with = "token_file")]
+    pub no_auth: bool,
+    /// Requests a second of one viewer, twice as many at once; 0 for no limit.
+    #[arg(long, default_value_t = keyhole_service::http::RATE, value_name = "N")]
+    pub rate: u32,
+    /// Seconds that the end may take, after SIGTERM.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+    pub deadline: u64,
+}
 
 /// What is printed at the end.
 #[derive(Serialize)]
@@ -22,7 +48,7 @@ struct Report<'a> {
 }
 
 /// Runs the verb.
-pub fn run(common: Common, args: &ServeArgs) -> Result<u8, Error> {
+pub fn run(common: Common, args: &Args) -> Result<u8, Error> {
     let options = Options {
         listen: args.listen,
         admin: args.admin.clone(),
@@ -49,7 +75,7 @@ pub fn run(common: Common, args: &ServeArgs) -> Result<u8, Error> {
         queue: None,
     };
     let file = setup.common.policy.clone();
-    let ended = serve::run(
+    let ended = http::run(
         &options,
         log,
         setup.state().to_owned(),
@@ -64,12 +90,7 @@ pub fn run(common: Common, args: &ServeArgs) -> Result<u8, Error> {
         connections_cut: *cut,
         head: drained.head.as_deref(),
     };
-    if setup.common.json {
-        output.json(&report)?;
-    } else {
-        output.line(&in_words(&report))?;
-    }
-    output.flush()?;
+    output.show(&report, || in_words(&report))?;
     Ok(if *interrupted { 130 } else { 0 })
 }
 
@@ -78,6 +99,6 @@ fn in_words(report: &Report<'_>) -> String {
     let head = head.unwrap_or("could not be written: see the logs");
     format!(
         "drained: {had} requests were on their way, {finished} answered, {cut} cut; {connections_cut} connections cut\n\
-         decision log: {head}"
+         decision log: {head}\n"
     )
 }

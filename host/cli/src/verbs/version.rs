@@ -1,33 +1,28 @@
 //! `--version`: this program, and what it is made of.
 
-use crate::cli::Common;
-use crate::commands::output::Output;
-use crate::error::Error;
-use crate::linker;
+use crate::args::Common;
+use crate::verbs::output::Output;
+use keyhole_log::error::Error;
+use keyhole_log::grants;
 
 /// The versions, by name.
 pub fn versions() -> std::collections::BTreeMap<String, String> {
     let pairs = [
         ("keyhole", env!("CARGO_PKG_VERSION")),
-        ("wasmtime", env!("KEYHOLE_WASMTIME")),
+        ("wasmtime", keyhole_runtime::engine::WASMTIME_VERSION),
         ("sqlite", rusqlite::version()),
-        (linker::PACKAGE, linker::VERSION),
+        (grants::PACKAGE, grants::VERSION),
     ];
     pairs.into_iter().map(|(name, version)| (name.to_owned(), version.to_owned())).collect()
 }
 
 /// Prints them.
 pub fn run(common: &Common) -> Result<u8, Error> {
-    let mut output = Output::open(common)?;
     let versions = versions();
-    if common.json {
-        output.json(&versions)?;
-    } else {
-        output.line(&format!("keyhole {}", env!("CARGO_PKG_VERSION")))?;
-        for (name, version) in versions.iter().filter(|(name, _)| *name != "keyhole") {
-            output.line(&format!("{name} {version}"))?;
-        }
-    }
-    output.flush()?;
+    Output::open(common)?.show(&versions, || {
+        let others = versions.iter().filter(|(name, _)| *name != "keyhole");
+        let lines = others.map(|(name, version)| format!("{name} {version}\n"));
+        format!("keyhole {}\n{}", env!("CARGO_PKG_VERSION"), lines.collect::<String>())
+    })?;
     Ok(0)
 }

@@ -5,16 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::facts::{Correctness, StreamFacts};
-use crate::contract::Stream;
-use crate::error::Error;
-use crate::page::Page;
-use crate::verify::classify::classify;
-use crate::verify::shrink::shrink;
-use crate::verify::sides::{Case, Judged, Sides};
-use crate::verify::verdict::rule_of_three;
-use crate::verify::walk::walk;
-use crate::verify::{Finding, Names, WalkStream};
+use super::facts::StreamFacts;
+use keyhole_log::error::Error;
+use keyhole_proof::streams::Stream;
+use keyhole_proof::verify::classify::classify;
+use keyhole_proof::verify::shrink::shrink;
+use keyhole_proof::verify::sides::{Case, Judged, Sides};
+use keyhole_proof::verify::walk::walk;
+use keyhole_proof::verify::{Finding, Names, WalkStream};
 
 /// Requests that a shrink may send: a difference needs a name here, not its smallest example.
 const TRIES: u32 = 24;
@@ -24,73 +22,57 @@ const LATE_TRIES: u32 = 4;
 const LATE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Both strategies, what they are called, and how long there is time.
-pub struct Comparison<'a> {
+pub(super) struct TimedComparison<'a> {
     /// Both strategies.
-    pub sides: Sides<'a>,
+    pub(super) sides: Sides<'a>,
     /// What a command that repeats a request calls them.
-    pub names: Names<'a>,
+    pub(super) names: Names<'a>,
     /// When to end.
-    pub until: Instant,
+    pub(super) until: Instant,
     /// Told of each page that was compared.
-    pub progress: &'a dyn Fn(),
+    pub(super) progress: &'a dyn Fn(),
 }
 
-/// The sum over streams.
-pub fn correctness(streams: Vec<StreamFacts>, events: u64) -> Correctness {
-    let sum = |count: fn(&StreamFacts) -> u64| streams.iter().map(count).sum::<u64>();
-    let equal = sum(|stream| stream.differing) == 0;
-    let non_empty = sum(|stream| stream.non_empty);
-    Correctness {
-        equal,
-        pages: sum(|stream| stream.pages),
-        non_empty,
-        events,
-        bound: rule_of_three(non_empty).filter(|_| equal),
-        streams,
-    }
-}
-
-impl Comparison<'_> {
-    /// Compares over these streams, each up to its first difference. Returns what came of each, and how
-    /// many events the pages held.
-    pub fn streams(&mut self, streams: &[Stream]) -> Result<(Vec<StreamFacts>, u64), Error> {
-        let mut facts: Vec<_> = streams.iter().map(|stream| Tally::new(stream.name)).collect();
+impl TimedComparison<'_> {
+    /// Compares over these streams, each up to its first difference. Returns what came of each.
+    pub(super) fn streams(&mut self, streams: &[Stream]) -> Result<Vec<StreamFacts>, Error> {
+        let mut facts: Vec<_> = streams.iter().map(|each| stream(each.name)).collect();
         let longest = streams.iter().map(|stream| stream.requests.len()).max().unwrap_or(0);
         for index in 0..longest {
-            for (stream, tally) in streams.iter().zip(&mut facts) {
-                let Some(request) = stream.requests.get(index).filter(|_| tally.facts.differing == 0) else {
+            for (stream, found) in streams.iter().zip(&mut facts) {
+                let Some(request) = stream.requests.get(index).filter(|_| found.differing == 0) else {
                     continue;
                 };
                 if Instant::now() >= self.until {
-                    return Ok(settle(facts));
+                    return Ok(facts);
                 }
-                crate::interrupt::check()?;
+                keyhole_log::interrupt::check()?;
                 match self.sides.judge(request)? {
-                    Judged::Equal(page) => tally.count(&page),
-                    Judged::Differs(case) => self.differs(tally, &case)?,
+                    Judged::Equal(page) => found.count(&page),
+                    Judged::Differs(case) => self.differs(found, &case)?,
                 }
                 (self.progress)();
             }
         }
-        Ok(settle(facts))
+        Ok(facts)
     }
 
     /// Compares whole walks, by page and by cursor. One that time ends counts as far as it came.
-    pub fn walks(&mut self, streams: &[WalkStream]) -> Result<(Vec<StreamFacts>, u64), Error> {
+    pub(super) fn walks(&mut self, streams: &[WalkStream]) -> Result<Vec<StreamFacts>, Error> {
         let mut facts = Vec::new();
-        for stream in streams {
-            let mut tally = Tally::new(stream.name);
-            for each in &stream.walks {
+        for walks in streams {
+            let mut tally = stream(walks.name);
+            for each in &walks.walks {
                 let (until, progress) = (self.until, self.progress);
                 let mut late = false;
                 let outcome = walk(each, &mut self.sides, &mut |page| {
                     tally.count(page);
                     progress();
                     late = Instant::now() >= until;
-                    if late { Err(Error::Interrupted) } else { crate::interrupt::check() }
+                    if late { Err(Error::Interrupted) } else { keyhole_log::interrupt::check() }
                 });
                 match outcome {
-                    Err(Error::Interrupted) if late && !crate::interrupt::requested() => break,
+                    Err(Error::Interrupted) if late && !keyhole_log::interrupt::requested() => break,
                     Err(error) => return Err(error),
                     Ok(Some(case)) => {
                         self.differs(&mut tally, &case)?;
@@ -101,12 +83,12 @@ impl Comparison<'_> {
             }
             facts.push(tally);
         }
-        Ok(settle(facts))
+        Ok(facts)
     }
 
-    fn differs(&mut self, tally: &mut Tally, case: &Case) -> Result<(), Error> {
+    fn differs(&mut self, facts: &mut StreamFacts, case: &Case) -> Result<(), Error> {
         if self.was_late_once(case)? {
-            tally.count(&case.reference);
+            facts.count(&case.reference);
             return Ok(());
         }
         let smallest = shrink(case, &mut self.sides, TRIES)?;
@@ -115,18 +97,16 @@ impl Comparison<'_> {
             Err(error) if error.code() != "lie" => error.observed(),
             _ => classify(case, smallest, &mut self.sides)?.to_string(),
         };
-        let found = Finding::of(self.names, &tally.facts.name, kind, &case.request, smallest);
-        tally.count(&case.reference);
-        tally.facts.differing = 1;
-        tally.facts.refused = case.subject.is_err();
-        tally.facts.kind = Some(found.kind);
-        tally.facts.what = Some(found.what);
-        tally.facts.repeat = Some(found.repeat);
+        let found = Finding::of(self.names, &facts.name, kind, &case.request, smallest);
+        facts.count(&case.reference);
+        facts.differing = 1;
+        facts.refused = case.subject.is_err();
+        facts.kind = Some(found.kind);
+        facts.what = Some(found.what);
+        facts.repeat = Some(found.repeat);
         Ok(())
     }
-}
 
-impl Comparison<'_> {
     /// On a machine that is busy with something else, a time limit strikes an honest strategy, too. One
     /// that overruns does so however often it is asked.
     fn was_late_once(&mut self, case: &Case) -> Result<bool, Error> {
@@ -146,24 +126,6 @@ impl Comparison<'_> {
     }
 }
 
-struct Tally {
-    facts: StreamFacts,
-    events: u64,
-}
-
-impl Tally {
-    fn new(name: &str) -> Self {
-        Self { facts: StreamFacts { name: name.to_owned(), ..StreamFacts::default() }, events: 0 }
-    }
-
-    fn count(&mut self, page: &Page) {
-        self.facts.pages += 1;
-        self.facts.non_empty += u64::from(!page.is_empty());
-        self.events += page.len() as u64;
-    }
-}
-
-fn settle(tallies: Vec<Tally>) -> (Vec<StreamFacts>, u64) {
-    let events = tallies.iter().map(|tally| tally.events).sum();
-    (tallies.into_iter().map(|tally| tally.facts).collect(), events)
+fn stream(name: &str) -> StreamFacts {
+    StreamFacts { name: name.to_owned(), ..StreamFacts::default() }
 }

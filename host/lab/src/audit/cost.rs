@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use super::child_run::{Answer, Pass};
 use super::facts::Cost;
-use super::trial::{Answer, Pass};
-use crate::error::Error;
-use crate::log::profile::Profile;
-use crate::page::{Filter, PageRequest, Pager, Position};
-use crate::report::grouped;
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, PageRequest, Pager, Position};
+use keyhole_log::survey::profile::Profile;
+use keyhole_log::units::grouped;
 
 /// Events a page: the contract's largest.
 const PAGE_SIZE: u32 = 50;
@@ -22,19 +22,19 @@ const WEEK: i64 = 7 * 24 * 3600;
 
 /// One request that is measured.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub(super) struct Point {
     /// The filter's name.
-    pub filter: &'static str,
+    pub(super) filter: &'static str,
     /// The page.
-    pub page: u64,
+    pub(super) page: u64,
     /// The request itself.
-    pub request: PageRequest,
+    pub(super) request: PageRequest,
 }
 
 /// The requests: each filter, shallow, at a depth that both logs have, and at page 1000.
 ///
 /// `half` is how many events the smaller log holds; both logs are asked the same.
-pub fn points(whole: &Profile, half: u64) -> Vec<Point> {
+pub(super) fn points(whole: &Profile, half: u64) -> Vec<Point> {
     let now = whole.contract_now.unwrap_or(whole.newest);
     let everything = Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None };
     let mut filters = vec![("all", everything.clone())];
@@ -65,8 +65,8 @@ pub fn points(whole: &Profile, half: u64) -> Vec<Point> {
     points
 }
 
-/// The points of one log: exact figures from a trial, times from a worker that counts no fuel.
-pub fn measure(
+/// The points of one log: exact figures from a child run, times from a worker that counts no fuel.
+pub(super) fn measure(
     log: &str,
     events: u64,
     points: &[Point],
@@ -97,7 +97,7 @@ pub fn measure(
 fn timed(worker: &mut dyn Pager, request: &PageRequest) -> Result<f64, Error> {
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
-        crate::interrupt::check()?;
+        keyhole_log::interrupt::check()?;
         let began = Instant::now();
         match worker.page(request) {
             Ok(_) => times.push(began.elapsed().as_secs_f64() * 1e6),
@@ -111,23 +111,23 @@ fn timed(worker: &mut dyn Pager, request: &PageRequest) -> Result<f64, Error> {
 
 /// A figure that grew: where, from what to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Growth {
+pub(super) struct Growth {
     /// Which request, in words.
-    pub request: String,
+    pub(super) request: String,
     /// The figure at the smaller end.
-    pub from: u64,
+    pub(super) from: u64,
     /// The figure at the larger end.
-    pub to: u64,
+    pub(super) to: u64,
 }
 
 /// A figure of a point.
 #[derive(Clone, Copy)]
-pub struct Figure {
+pub(super) struct Figure {
     /// The figure; None where it was not counted.
-    pub of: fn(&Cost) -> Option<u64>,
+    pub(super) of: fn(&Cost) -> Option<u64>,
     /// Whether more or longer events on the page explain more of it: a strategy that decodes what it shows
     /// rightly burns twice the fuel for twice the bytes.
-    pub follows_payloads: bool,
+    pub(super) follows_payloads: bool,
 }
 
 impl Figure {
@@ -152,7 +152,7 @@ impl Figure {
 
 /// Where a figure grows from page 1 to the deepest page by more than the factor and the slack: what an
 /// index of any kind does not.
-pub fn with_depth(costs: &[Cost], figure: Figure, factor: u64, slack: u64) -> Option<Growth> {
+pub(super) fn with_depth(costs: &[Cost], figure: Figure, factor: u64, slack: u64) -> Option<Growth> {
     let whole = costs.iter().filter(|cost| cost.log == "whole" && cost.failed.is_none() && cost.page > 1);
     let grown = whole.filter_map(|deep| {
         let shallow = costs
@@ -168,7 +168,7 @@ pub fn with_depth(costs: &[Cost], figure: Figure, factor: u64, slack: u64) -> Op
 
 /// Where a figure grows from half the log to the whole by more than half of what it was: twice the
 /// events, so twice the steps is a walk of the log.
-pub fn with_log(costs: &[Cost], figure: Figure, slack: u64) -> Option<Growth> {
+pub(super) fn with_log(costs: &[Cost], figure: Figure, slack: u64) -> Option<Growth> {
     let whole = costs.iter().filter(|cost| cost.log == "whole" && cost.failed.is_none());
     let grown = whole.filter_map(|large| {
         let small = costs

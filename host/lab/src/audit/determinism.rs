@@ -1,24 +1,14 @@
-//! Whether a strategy is deterministic, from the answers of several trials.
+//! Whether a strategy is deterministic, from the answers of several child runs.
 
+use super::child_run::{Answer, ChildRuns, Pass};
 use super::facts::Determinism;
-use super::trial::{Answer, Pass};
 
-/// The trials of one strategy on one log.
-pub struct Trials<'a> {
-    /// All passes, in one process.
-    pub first: &'a [Answer],
-    /// The fresh pass, in another process.
-    pub other: &'a [Answer],
-    /// The fresh pass on scratch that was filled anew, for a strategy with an index.
-    pub refilled: Option<&'a [Answer]>,
-}
-
-/// Compares what the trials answered.
-pub fn determinism(trials: &Trials<'_>) -> Determinism {
+/// Compares what the child runs answered.
+pub(super) fn determinism(runs: &ChildRuns) -> Determinism {
     let mut first = None;
     let mut same = |answers: &[Answer], pass: Pass, what: &str, compare: fn(&Answer, &Answer) -> bool| {
         let fresh = |request: usize| {
-            trials.first.iter().find(|answer| answer.pass == Pass::Fresh && answer.request == request)
+            runs.first.iter().find(|answer| answer.pass == Pass::Fresh && answer.request == request)
         };
         let mut answers = answers.iter().filter(|answer| answer.pass == pass);
         let found =
@@ -39,17 +29,18 @@ pub fn determinism(trials: &Trials<'_>) -> Determinism {
         found.is_none()
     };
     let other = "in another process";
-    let same_across_processes = same(trials.other, Pass::Fresh, other, same_bytes);
-    let same_fuel_across_processes = same(trials.other, Pass::Fresh, other, same_fuel);
+    let same_across_processes = same(&runs.other, Pass::Fresh, other, same_bytes);
+    let same_fuel_across_processes = same(&runs.other, Pass::Fresh, other, same_fuel);
     let slot = "in a pool slot that was used before";
     let same_in_used_slot =
-        same(trials.first, Pass::Again, slot, |one, two| same_bytes(one, two) && same_fuel(one, two));
-    let same_after_refill = trials
+        same(&runs.first, Pass::Again, slot, |one, two| same_bytes(one, two) && same_fuel(one, two));
+    let same_after_refill = runs
         .refilled
+        .as_ref()
         .map(|answers| same(answers, Pass::Fresh, "after scratch was filled anew", same_bytes));
-    let same_when_warm = same(trials.first, Pass::Warm, "in a warm instance", same_bytes);
+    let same_when_warm = same(&runs.first, Pass::Warm, "in a warm instance", same_bytes);
     Determinism {
-        requests: trials.first.iter().filter(|answer| answer.pass == Pass::Fresh).count() as u64,
+        requests: runs.first.iter().filter(|answer| answer.pass == Pass::Fresh).count() as u64,
         same_across_processes,
         same_fuel_across_processes,
         same_in_used_slot,
@@ -94,7 +85,8 @@ mod tests {
     }
 
     fn judge(first: &[Answer], other: &[Answer]) -> Determinism {
-        determinism(&Trials { first, other, refilled: Some(other) })
+        let (first, other) = (first.to_vec(), other.to_vec());
+        determinism(&ChildRuns { first, refilled: Some(other.clone()), other, half: Vec::new() })
     }
 
     #[test]

@@ -4,16 +4,28 @@
 //! A field is added with `#[serde(default)]`; anything else raises [`FORMAT`].
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::verdict::{Finding, Severity, Verdict};
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::ledger::StatementUse;
+use keyhole_log::model::Page;
+use keyhole_log::survey::profile::Profile;
+use keyhole_log::usage::Amounts;
+use keyhole_proof::verify::verdict::rule_of_three;
 
 /// The format of a saved audit.
 pub const FORMAT: u32 = 1;
 
+/// Largest saved audit that is read: a real one is far below a mebibyte.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The outcome of an audit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// [`FORMAT`] of the program that wrote it.
     pub format: u32,
@@ -52,9 +64,38 @@ pub struct Audit {
     /// The limits of one request by their names in the policy, as they were in effect.
     pub limits: BTreeMap<String, u64>,
     /// What this audit cannot tell, a sentence each.
-    pub unseen: Vec<String>,
+    #[serde(rename = "unseen")]
+    pub limitations: Vec<String>,
     /// The versions of this program, the engine, SQLite and the WIT package.
     pub host: BTreeMap<String, String>,
+}
+
+impl Audit {
+    /// Reads a saved audit: a file whose name ends in `.json`. None for a strategy.
+    pub fn saved(path: &Path) -> Result<Option<Self>, Error> {
+        /// What is read of an audit before the rest of it is believed.
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        if path.extension().is_none_or(|extension| extension != "json") {
+            return Ok(None);
+        }
+        let failed = |source| Error::io(path, source);
+        let mut text = String::new();
+        File::open(path).map_err(failed)?.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        let no_audit = |what: String| {
+            Error::bad_request(format!(
+                "{} is not an audit that `audit --json` wrote: {what}",
+                path.display()
+            ))
+        };
+        let Format { format } = serde_json::from_str(&text).map_err(|error| no_audit(error.to_string()))?;
+        if format != FORMAT {
+            return Err(no_audit(format!("its format is {format}, and this program reads format {FORMAT}")));
+        }
+        serde_json::from_str(&text).map(Some).map_err(|error| no_audit(error.to_string()))
+    }
 }
 
 /// Who a strategy is.
@@ -104,6 +145,14 @@ pub struct LogFacts {
     pub newest: i64,
 }
 
+impl LogFacts {
+    /// What a log's summary says.
+    pub(super) fn of(profile: &Profile) -> Self {
+        let Profile { rows, high_water, oldest, newest, .. } = *profile;
+        Self { events: rows, high_water, oldest, newest }
+    }
+}
+
 /// What a strategy may touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct May {
@@ -130,6 +179,19 @@ pub struct May {
     pub proposed: bool,
 }
 
+impl May {
+    /// Takes over what a strategy is granted.
+    pub(super) fn grant(&mut self, grants: &Grants) {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        self.interfaces = owned(&grants.interfaces);
+        self.columns = owned(&grants.columns);
+        self.functions = owned(&grants.functions);
+        self.virtual_tables = owned(&grants.virtual_tables);
+        self.wasi = owned(&grants.wasi);
+        self.scratch_quota = grants.scratch_quota;
+    }
+}
+
 /// What a strategy did touch: many requests' ledgers, added up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Used {
@@ -150,7 +212,7 @@ pub struct Used {
     #[serde(default)]
     pub wasi: Vec<String>,
     /// Each statement of its pages once.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<StatementUse>,
     /// Runs of statements beyond those told apart.
     pub other_runs: u64,
     /// Host calls by name.
@@ -172,33 +234,6 @@ pub struct Used {
     pub host_us: f64,
 }
 
-/// One statement of a strategy's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statement {
-    /// Its text.
-    pub sql: String,
-    /// SQLite's plan for it, a line a step.
-    pub plan: Vec<String>,
-    /// Tables that it touches.
-    pub tables: Vec<String>,
-    /// Columns that it reads, a table and a dot in front.
-    pub columns: Vec<String>,
-    /// Functions that it calls.
-    pub functions: Vec<String>,
-    /// How often it ran.
-    pub runs: u64,
-    /// Rows that it returned.
-    pub rows: u64,
-    /// Steps of SQLite's virtual machine.
-    pub vm_steps: u64,
-    /// Steps of a full table scan.
-    pub full_scan_steps: u64,
-    /// Sorts.
-    pub sorts: u64,
-    /// Indexes that SQLite made for the statement alone.
-    pub automatic_indexes: u64,
-}
-
 /// Calls of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calls {
@@ -206,31 +241,6 @@ pub struct Calls {
     pub count: u64,
     /// Time in all, in microseconds.
     pub us: f64,
-}
-
-/// What requests used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amounts {
-    /// Rows that statements returned.
-    pub rows: u64,
-    /// Event handles.
-    pub handles: u64,
-    /// Steps of SQLite's virtual machine.
-    pub vm_steps: u64,
-    /// Payloads that the strategy had read.
-    pub payload_reads: u64,
-    /// Bytes of all payloads that were read, the answer's included.
-    pub payload_bytes: u64,
-    /// Bytes that went into the strategy.
-    pub boundary_bytes: u64,
-    /// Fuel; 0 where it was not counted.
-    pub fuel: u64,
-    /// Bytes of guest memory: as a total, too, the most that one instance had.
-    pub memory: u64,
-    /// Microseconds that the log was locked.
-    pub log_lock_us: u64,
-    /// Microseconds in guest code.
-    pub guest_us: u64,
 }
 
 /// What was denied.
@@ -261,7 +271,7 @@ pub struct ScratchFacts {
     /// Steps of SQLite's virtual machine in all.
     pub vm_steps: u64,
     /// Each statement of its refreshes once.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<StatementUse>,
 }
 
 /// Whether a strategy is right.
@@ -281,6 +291,23 @@ pub struct Correctness {
     pub streams: Vec<StreamFacts>,
 }
 
+impl Correctness {
+    /// The sum over streams.
+    pub(super) fn of(streams: Vec<StreamFacts>) -> Self {
+        let sum = |count: fn(&StreamFacts) -> u64| streams.iter().map(count).sum::<u64>();
+        let equal = sum(|stream| stream.differing) == 0;
+        let non_empty = sum(|stream| stream.non_empty);
+        Self {
+            equal,
+            pages: sum(|stream| stream.pages),
+            non_empty,
+            events: sum(|stream| stream.events),
+            bound: rule_of_three(non_empty).filter(|_| equal),
+            streams,
+        }
+    }
+}
+
 /// One stream of requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StreamFacts {
@@ -292,6 +319,9 @@ pub struct StreamFacts {
     pub non_empty: u64,
     /// How many differ.
     pub differing: u64,
+    /// How many events the pages held.
+    #[serde(skip)]
+    pub events: u64,
     /// Whether the host refused the first page that differs by itself, so that no client would see it.
     #[serde(default)]
     pub refused: bool,
@@ -301,6 +331,15 @@ pub struct StreamFacts {
     pub what: Option<String>,
     /// The command that shows it again.
     pub repeat: Option<String>,
+}
+
+impl StreamFacts {
+    /// Counts a page that was compared.
+    pub(super) fn count(&mut self, page: &Page) {
+        self.pages += 1;
+        self.non_empty += u64::from(!page.is_empty());
+        self.events += page.len() as u64;
+    }
 }
 
 /// What one request cost, fuel and steps being exact and repeatable.
@@ -346,4 +385,64 @@ pub struct Determinism {
     pub same_when_warm: bool,
     /// The first difference in words.
     pub first: Option<String>,
+}
+
+/// Whether a strategy may serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing was found that speaks against it.
+    Fit,
+    /// It is safe and right; what it costs, or asks for, is worth a look.
+    FitWithWarnings,
+    /// A finding of its security or its correctness speaks against it.
+    #[default]
+    Unfit,
+}
+
+impl Verdict {
+    /// The verdict in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::FitWithWarnings => "fit, with warnings",
+            Self::Unfit => "unfit",
+        }
+    }
+}
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Good to know.
+    Low,
+    /// Worth a decision.
+    Medium,
+    /// Speaks against letting it serve.
+    High,
+}
+
+impl Severity {
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its code, stable.
+    pub code: String,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What exactly was seen, with numbers and names; guest text in it is escaped.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
 }

@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_lie_has_its_code() {
-        use crate::error::Lie::*;
+        use keyhole_log::error::Lie::*;
         let lies = [
             InventedId,
             RepeatedEvent,
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_documentation_is_the_list() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings.md");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/findings.md");
         if std::env::var_os("KEYHOLE_BLESS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, markdown()).unwrap();

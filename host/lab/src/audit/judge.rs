@@ -1,10 +1,12 @@
-//! From the facts of an audit to its findings and its verdict.
+//! From the facts of an audit to its findings and its verdict, and to what it cannot tell.
 
-use super::cost::{Figure, with_depth, with_log};
-use super::facts::{Audit, Finding, Severity, Signature, Statement, Verdict};
-use super::{findings, totals};
-use crate::error::{Error, LIMIT};
-use crate::report::grouped;
+use super::cost::{Figure, Growth, with_depth, with_log};
+use super::facts::{Audit, Correctness, Finding, Severity, Signature, Verdict};
+use super::findings;
+use super::used::interface;
+use keyhole_log::error::LIMIT;
+use keyhole_log::ledger::StatementUse;
+use keyhole_log::units::grouped;
 
 /// Times the steps of page 1, plus the slack, that a deep page may take: a tree of an index is some
 /// levels deeper, a walk takes thousands of steps more.
@@ -23,15 +25,15 @@ const SLOW_REFRESH: u64 = 5_000;
 const SMALL_SCAN: u64 = 200;
 
 /// Fills in the findings, gravest first, and the verdict.
-pub fn judge(audit: &mut Audit) {
-    let mut found = Vec::new();
-    let mut list = List { found: &mut found };
+pub(super) fn judge(audit: &mut Audit) {
+    let mut list = List::default();
     who_and_may(audit, &mut list);
     did(audit, &mut list);
     right(audit, &mut list);
     statements(&audit.used.statements, &mut list);
     growth(audit, &mut list);
     limits(audit, &mut list);
+    let List { mut found } = list;
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     audit.verdict = match found.first().map(|finding| finding.severity) {
         Some(Severity::High) => Verdict::Unfit,
@@ -42,18 +44,13 @@ pub fn judge(audit: &mut Audit) {
 }
 
 /// Whether a reason to refuse a component is what it imports.
-pub fn is_of_imports(reason: &str) -> bool {
+pub(super) fn is_of_imports(reason: &str) -> bool {
     // The second is the linker's line of a policy.
     reason.starts_with("it imports ") || reason.contains(" would grant what it imports of ")
 }
 
-/// The code of a failure, from the error itself.
-pub fn code_of(error: &Error) -> String {
-    code_of_observed(&error.observed()).to_owned()
-}
-
 /// The code of a failure, from what an operator observes.
-fn code_of_observed(observed: &str) -> &str {
+pub(super) fn code_of(observed: &str) -> &str {
     match observed {
         lie if findings::kind(lie).is_some() => lie,
         denied if denied.starts_with("sql-denied") => "denied-sql",
@@ -70,11 +67,13 @@ fn code_of_observed(observed: &str) -> &str {
     }
 }
 
-struct List<'a> {
-    found: &'a mut Vec<Finding>,
+/// The findings as they come.
+#[derive(Default)]
+struct List {
+    found: Vec<Finding>,
 }
 
-impl List<'_> {
+impl List {
     /// Adds a finding, the first of its code only.
     fn add(&mut self, code: &str, what: impl Into<String>) {
         if self.found.iter().any(|finding| finding.code == code) {
@@ -90,7 +89,7 @@ impl List<'_> {
     }
 }
 
-fn who_and_may(audit: &Audit, list: &mut List<'_>) {
+fn who_and_may(audit: &Audit, list: &mut List) {
     let ungranted = |reason: &&String| is_of_imports(reason);
     let imports: Vec<&str> = audit.refused.iter().filter(ungranted).map(String::as_str).collect();
     if !imports.is_empty() {
@@ -107,7 +106,7 @@ fn who_and_may(audit: &Audit, list: &mut List<'_>) {
     if audit.correctness.is_none() || audit.strategy.digest.is_none() {
         return;
     }
-    let imported = audit.may.imported.iter().filter_map(|import| totals::interface(import));
+    let imported = audit.may.imported.iter().filter_map(|import| interface(import));
     let idle: Vec<&str> = imported
         .filter(|name| *name != "types" && !audit.used.interfaces.iter().any(|used| used == name))
         .collect();
@@ -129,7 +128,7 @@ fn who_and_may(audit: &Audit, list: &mut List<'_>) {
     }
 }
 
-fn did(audit: &Audit, list: &mut List<'_>) {
+fn did(audit: &Audit, list: &mut List) {
     // A refused growth of memory is no attempt at what is not granted: see the limits.
     let denials: Vec<_> = audit.used.denials.iter().filter(|denial| denial.rule != LIMIT).collect();
     if let [first, rest @ ..] = denials.as_slice() {
@@ -155,7 +154,7 @@ fn did(audit: &Audit, list: &mut List<'_>) {
     }
 }
 
-fn right(audit: &Audit, list: &mut List<'_>) {
+fn right(audit: &Audit, list: &mut List) {
     if let Some(failed) = audit.scratch.as_ref().and_then(|scratch| scratch.failed.as_ref()) {
         list.add("refresh-fails", failed);
     }
@@ -165,12 +164,12 @@ fn right(audit: &Audit, list: &mut List<'_>) {
         if !stream.refused {
             list.add("differs-from-reference", &what);
         }
-        list.add(code_of_observed(kind), what);
+        list.add(code_of(kind), what);
     }
     for cost in &audit.cost {
         if let Some(failed) = &cost.failed {
             let what = format!("page {} of {}, {} log: {failed}", cost.page, cost.filter, cost.log);
-            list.add(code_of_observed(failed), what);
+            list.add(code_of(failed), what);
         }
     }
     if let Some(determinism) = &audit.determinism {
@@ -187,12 +186,12 @@ fn right(audit: &Audit, list: &mut List<'_>) {
     }
 }
 
-fn statements(statements: &[Statement], list: &mut List<'_>) {
+fn statements(statements: &[StatementUse], list: &mut List) {
     let short = |sql: &str| {
         sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect::<String>()
     };
     let scans =
-        |statement: &&Statement| statement.full_scan_steps > SMALL_SCAN.saturating_mul(statement.runs);
+        |statement: &&StatementUse| statement.full_scan_steps > SMALL_SCAN.saturating_mul(statement.runs);
     if let Some(scan) = statements.iter().find(scans) {
         let each = scan.full_scan_steps / scan.runs.max(1);
         list.add("full-scan", format!("{each} rows each run: {}", short(&scan.sql)));
@@ -211,27 +210,23 @@ fn statements(statements: &[Statement], list: &mut List<'_>) {
     }
 }
 
-fn growth(audit: &Audit, list: &mut List<'_>) {
+fn growth(audit: &Audit, list: &mut List) {
     let steps = Figure { of: |cost| Some(cost.vm_steps), follows_payloads: false };
     let fuel = Figure { of: |cost| cost.fuel, follows_payloads: true };
-    let words = |growth: super::cost::Growth, unit: &str| {
-        format!("{}: {} to {} {unit}", growth.request, grouped(growth.from), grouped(growth.to))
-    };
-    if let Some(growth) = with_depth(&audit.cost, steps, DEPTH_FACTOR, STEPS_SLACK) {
-        list.add("steps-grow-with-depth", words(growth, "steps"));
-    }
-    if let Some(growth) = with_log(&audit.cost, steps, STEPS_SLACK) {
-        list.add("steps-grow-with-log", words(growth, "steps"));
-    }
-    if let Some(growth) = with_depth(&audit.cost, fuel, DEPTH_FACTOR, FUEL_SLACK) {
-        list.add("fuel-grows-with-depth", words(growth, "fuel"));
-    }
-    if let Some(growth) = with_log(&audit.cost, fuel, FUEL_SLACK) {
-        list.add("fuel-grows-with-log", words(growth, "fuel"));
+    let found = [
+        ("steps-grow-with-depth", with_depth(&audit.cost, steps, DEPTH_FACTOR, STEPS_SLACK), "steps"),
+        ("steps-grow-with-log", with_log(&audit.cost, steps, STEPS_SLACK), "steps"),
+        ("fuel-grows-with-depth", with_depth(&audit.cost, fuel, DEPTH_FACTOR, FUEL_SLACK), "fuel"),
+        ("fuel-grows-with-log", with_log(&audit.cost, fuel, FUEL_SLACK), "fuel"),
+    ];
+    for (code, growth, unit) in found {
+        if let Some(Growth { request, from, to }) = growth {
+            list.add(code, format!("{request}: {} to {} {unit}", grouped(from), grouped(to)));
+        }
     }
 }
 
-fn limits(audit: &Audit, list: &mut List<'_>) {
+fn limits(audit: &Audit, list: &mut List) {
     let most = &audit.used.most;
     if let Some(denial) = audit.used.denials.iter().find(|denial| denial.rule == LIMIT) {
         list.add("near-limit", format!("{}: it asked for more, {} times", denial.object, denial.count));
@@ -260,4 +255,57 @@ fn limits(audit: &Audit, list: &mut List<'_>) {
             list.add("scratch-near-quota", format!("{} of {} bytes", scratch.bytes, audit.may.scratch_quota));
         }
     }
+}
+
+/// What an audit cannot tell, said in every one of them, with its own numbers.
+pub(super) fn limitations(audit: &Audit) -> Vec<String> {
+    let Some(correctness) = &audit.correctness else {
+        return vec!["anything about what it does: it was not let in, and nothing of it ran".to_owned()];
+    };
+    let warm = if audit.may.instances == "fresh" {
+        "in fresh instances, which it is granted, it keeps no count and no memory of its own"
+    } else {
+        "warm instances can count calls: a lie on a later call than this audit made stays hidden"
+    };
+    let log = &audit.log;
+    vec![
+        bound(correctness),
+        format!(
+            "what it waits for: a call beyond the {} asked, a high-water above {}, a date, an actor, an action, a \
+             page size or an order of requests that was not drawn ({warm}); the comparison of a share of live \
+             pages looks for those",
+            grouped(correctness.pages),
+            log.high_water
+        ),
+        format!(
+            "other logs: this one holds {} events, their times from {} to {}",
+            grouped(log.events),
+            date(log.oldest),
+            date(log.newest)
+        ),
+        "how long pages take under load: times here are of an idle worker, fuel and steps are exact"
+            .to_owned(),
+        "faults of the engine, of SQLite and of this program themselves: `keyhole selftest` tries each limit"
+            .to_owned(),
+    ]
+}
+
+fn bound(correctness: &Correctness) -> String {
+    match correctness.bound {
+        Some(bound) => format!(
+            "pages that were not asked for: 0 differences in {} pages that held events means that under 3/{} = {:.2} % \
+             of pages drawn alike differ, at 95 %",
+            correctness.non_empty,
+            correctness.non_empty,
+            bound * 100.0
+        ),
+        None if correctness.equal => "pages at all: too few held events to bound anything".to_owned(),
+        None => "how many pages differ: each stream ended at its first difference".to_owned(),
+    }
+}
+
+/// The day of a time in Unix seconds, where a calendar has it.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A clock that never goes back.
-pub trait Clock: Sync {
+pub(super) trait Clock: Sync {
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
     /// Returns at that moment, or at once where it has passed.
@@ -15,13 +15,13 @@ const AWAKE: Duration = Duration::from_micros(200);
 
 /// The machine's monotonic clock.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
+pub(super) struct SystemClock {
     origin: Instant,
 }
 
 impl SystemClock {
     /// A clock that starts at zero.
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { origin: Instant::now() }
     }
 }

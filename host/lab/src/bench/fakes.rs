@@ -6,24 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::conditions::{Conditions, LogFacts};
-use super::load::Load;
-use super::machine::Machine;
-use super::plan::{Contender, Kind, Mix, Plan};
-use super::result::Context;
-use super::tally::nanos;
-use crate::error::Error;
-use crate::page::{Event, Filter, Page, PageRequest, Pager, Position};
+use super::environment::{Conditions, LogFacts, Machine};
+use super::plan::{Load, Mix, Plan};
+use super::ratio::sweeps;
+use super::report::{MixResult, Report, Settings, digests};
+use super::run::run;
+use super::target::{Kind, Target};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Event, Filter, Page, PageRequest, Pager, Position};
+use keyhole_log::units::whole_nanos;
 
 /// Shared by a test and its pagers.
 #[derive(Clone, Default)]
 pub(super) struct FakeClock(Arc<AtomicU64>);
 
 impl FakeClock {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
     pub(super) fn advance(&self, nanos: u64) {
         self.0.fetch_add(nanos, Ordering::SeqCst);
     }
@@ -35,12 +32,12 @@ impl Clock for FakeClock {
     }
 
     fn wait_until(&self, moment: Duration) {
-        self.0.fetch_max(nanos(moment), Ordering::SeqCst);
+        self.0.fetch_max(whole_nanos(moment), Ordering::SeqCst);
     }
 }
 
 /// A pager made of a closure.
-pub(super) struct FakePager<F>(pub(super) F);
+struct FakePager<F>(F);
 
 impl<F: FnMut(&PageRequest) -> Result<Page, Error> + Send> Pager for FakePager<F> {
     fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
@@ -48,8 +45,8 @@ impl<F: FnMut(&PageRequest) -> Result<Page, Error> + Send> Pager for FakePager<F
     }
 }
 
-/// A contender whose pagers take `cost` nanoseconds of the clock's for each page.
-pub(super) fn contender(name: &str, clock: &FakeClock, workers: usize, cost: u64) -> Contender {
+/// A target whose pagers take `cost` nanoseconds of the clock's for each page.
+pub(super) fn target(name: &str, clock: &FakeClock, workers: usize, cost: u64) -> Target {
     let clock = clock.clone();
     custom(name, workers, move |request| {
         clock.advance(cost);
@@ -57,16 +54,23 @@ pub(super) fn contender(name: &str, clock: &FakeClock, workers: usize, cost: u64
     })
 }
 
-/// A contender whose pagers do as the closure says.
-pub(super) fn custom<F>(name: &str, workers: usize, page: F) -> Contender
+/// A target whose pagers do as the closure says.
+pub(super) fn custom<F>(name: &str, workers: usize, page: F) -> Target
 where
     F: FnMut(&PageRequest) -> Result<Page, Error> + Clone + Send + 'static,
 {
-    let kind = if name.starts_with("native") { Kind::Native } else { Kind::Wasm };
-    let kind = if name.starts_with("floor") { Kind::Floor } else { kind };
     let crew = (0..workers).map(|_| Box::new(FakePager(page.clone())) as Box<dyn Pager>).collect();
     let digest = format!("digest of {name}");
-    Contender { strategy: name.into(), kind, instances: "fresh".into(), digest, crews: vec![crew] }
+    Target { strategy: name.into(), kind: kind(name), instances: "fresh".into(), digest, crews: vec![crew] }
+}
+
+/// The kind that the name says.
+pub(super) fn kind(name: &str) -> Kind {
+    match name {
+        _ if name.starts_with("native") => Kind::Native,
+        _ if name.starts_with("floor") => Kind::Floor,
+        _ => Kind::Wasm,
+    }
 }
 
 /// One event for an odd page number, none for an even one.
@@ -80,15 +84,8 @@ pub(super) fn honest(request: &PageRequest) -> Page {
 }
 
 pub(super) fn event(id: i64) -> Event<'static> {
-    Event {
-        id,
-        created_at: 0,
-        actor_id: 1,
-        action: "UPDATE",
-        resource_type: "doc",
-        resource_id: "1",
-        payload: b"{}\n",
-    }
+    let (action, resource_type, resource_id) = ("UPDATE", "doc", "1");
+    Event { id, created_at: 0, actor_id: 1, action, resource_type, resource_id, payload: b"{}\n" }
 }
 
 pub(super) fn number(request: &PageRequest) -> u64 {
@@ -115,9 +112,12 @@ pub(super) fn plan(requests: u64, concurrency: usize, workers: usize) -> Plan {
     Plan { mixes: vec![mix], logs: 1, warmup: 0, rounds: 2 }
 }
 
-/// A machine that is none.
-pub(super) fn context() -> Context {
-    Context {
+/// What the plan measures, on a machine that is none.
+pub(super) fn report(plan: &Plan, targets: &mut [Target], clock: &FakeClock) -> Report {
+    let runs = run(plan, targets, &|_, _| (), clock, &mut |_| Ok(())).unwrap_or_default();
+    Report {
+        mixes: runs.iter().map(MixResult::new).collect(),
+        sweeps: sweeps(&runs),
         machine: Machine {
             cpu: "CPU".into(),
             arch: "x86_64".into(),
@@ -132,7 +132,7 @@ pub(super) fn context() -> Context {
             page_cache: "as it was found".into(),
         },
         versions: BTreeMap::from([("keyhole".into(), "0.1.0".into())]),
-        program: Some("abc".into()),
+        digests: digests(targets, Some("abc".into())),
         logs: vec![LogFacts {
             name: "data".into(),
             rows: 100,
@@ -140,6 +140,6 @@ pub(super) fn context() -> Context {
             database_bytes: 4_096,
             payload_bytes: 600,
         }],
-        seed: 1_337,
+        settings: Settings { rounds: plan.rounds, warmup: plan.warmup, seed: 1_337 },
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::float;
-use super::tally::nanos;
-use crate::ledger;
+use super::interval::median;
+use keyhole_log::ledger;
+use keyhole_log::units::{float, whole_nanos};
 
 /// The phases in the order in which a request passes them.
 pub const PHASES: [&str; 9] =
@@ -17,7 +17,7 @@ pub const PHASES: [&str; 9] =
 
 /// Time in each of [`PHASES`], in nanoseconds, of a number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases([u64; PHASES.len()]);
+pub(super) struct Phases([u64; PHASES.len()]);
 
 /// One page's share of each phase in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,6 @@ impl Phases {
         answered: Duration,
     ) -> Self {
         let account = account.unwrap_or_default();
-        let paging = paged.saturating_sub(taken);
         let known = [
             account.snapshot,
             account.instantiate,
@@ -63,19 +62,16 @@ impl Phases {
             account.check,
             account.payloads,
         ];
-        let other = paging.saturating_sub(known.iter().sum());
-        let mut all = [0; PHASES.len()];
-        let times = std::iter::once(taken.saturating_sub(entered))
-            .chain(known)
-            .chain([answered.saturating_sub(paged), other]);
-        for (slot, time) in all.iter_mut().zip(times) {
-            *slot = nanos(time);
-        }
-        Self(all)
+        let other = paged.saturating_sub(taken).saturating_sub(known.iter().sum());
+        let queue = taken.saturating_sub(entered);
+        let render = answered.saturating_sub(paged);
+        let [snapshot, instantiate, guest, host_calls, check, payloads] = known;
+        let all = [queue, snapshot, instantiate, guest, host_calls, check, payloads, render, other];
+        Self(all.map(whole_nanos))
     }
 
     /// Adds other requests' times.
-    pub fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         for (sum, part) in self.0.iter_mut().zip(other.0) {
             *sum = sum.saturating_add(part);
         }
@@ -102,19 +98,8 @@ impl PhaseTimes {
 
     /// Each phase's median over rounds: one stalled round does not colour the whole.
     pub(super) fn median(rounds: &[Self]) -> Self {
-        let mut all = [0.0; PHASES.len()];
-        for (at, slot) in all.iter_mut().enumerate() {
-            let mut times: Vec<f64> =
-                rounds.iter().filter_map(|round| round.to_array().get(at).copied()).collect();
-            times.sort_by(f64::total_cmp);
-            let middle = times.len() / 2;
-            *slot = match times.get(middle) {
-                Some(high) if times.len().is_multiple_of(2) => f64::midpoint(times[middle - 1], *high),
-                Some(middle) => *middle,
-                None => 0.0,
-            };
-        }
-        Self::from_array(all)
+        let rounds: Vec<_> = rounds.iter().map(|round| round.to_array()).collect();
+        Self::from_array(std::array::from_fn(|at| median(rounds.iter().map(|round| round[at]).collect())))
     }
 }
 
@@ -146,8 +131,7 @@ mod tests {
     #[test]
     fn a_pager_without_an_account_still_has_queue_render_and_the_rest() {
         let mean = Phases::of(None, AT(0), AT(3), AT(13), AT(14)).mean(1);
-        assert_eq!((mean.queue, mean.render, mean.other), (3.0, 1.0, 10.0));
-        assert_eq!(mean.to_array().iter().sum::<f64>(), 14.0);
+        assert_eq!(mean, PhaseTimes { queue: 3.0, render: 1.0, other: 10.0, ..PhaseTimes::default() });
     }
 
     #[test]

@@ -1,27 +1,25 @@
-//! What is to be measured: requests, rounds, contenders, and in which order they run.
+//! What is to be measured: requests, how they come, rounds, and in which order the targets run.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::Load;
-use crate::error::Error;
-use crate::page::{PageRequest, Pager};
+use keyhole_log::error::Error;
+use keyhole_log::model::PageRequest;
 
 /// Requests of one kind, and how they come.
 #[derive(Clone, Debug)]
-pub struct Mix {
-    /// Its name, unique in a plan: `contract`, `dense`, `dense, workers=1`.
-    pub name: String,
+pub(super) struct Mix {
+    /// Unique in a plan: `contract`, `dense`, `dense, workers=1`.
+    pub(super) name: String,
     /// What is asked, in order.
-    pub requests: Vec<PageRequest>,
-    /// Where it stands in a sweep; none where it is measured for itself.
-    pub point: Option<Point>,
-    /// How its requests come.
-    pub load: Load,
+    pub(super) requests: Vec<PageRequest>,
+    /// Where the mix stands in a sweep; none where it is measured for itself.
+    pub(super) point: Option<Point>,
+    pub(super) load: Load,
     /// Which of the plan's logs it asks.
-    pub log: usize,
+    pub(super) log: usize,
 }
 
 /// A mix's place in a sweep: the same requests but for one thing.
@@ -38,7 +36,7 @@ pub struct Point {
 }
 
 /// What a sweep varies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axis {
     /// Pages 1, 10, 100 and 1000 at one filter and size.
@@ -52,7 +50,6 @@ pub enum Axis {
     /// 1 to 500 events a page.
     PageSize,
     /// Events of the log.
-    #[value(skip)]
     LogSize,
 }
 
@@ -70,113 +67,139 @@ impl Axis {
     }
 }
 
+/// How the requests of a mix come, and how many workers serve them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Closed loop: requests in flight. With a rate it has no say.
+    pub concurrency: usize,
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// Open loop: requests per second, sent whether or not earlier ones were answered. None: closed.
+    pub rate: Option<f64>,
+}
+
+const MIN_RATE: f64 = 0.01;
+const MAX_RATE: f64 = 10_000_000.0;
+
+/// How many workers serve `concurrency` requests in flight: no more than there are cores, because
+/// more would only wait for each other.
+pub(super) fn workers_for(concurrency: usize) -> usize {
+    concurrency.min(std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+impl Load {
+    /// A closed loop with as many requests in flight.
+    pub(super) fn closed(concurrency: usize) -> Self {
+        Self { concurrency, workers: workers_for(concurrency), rate: None }
+    }
+
+    /// Why no run can make this load.
+    fn fault(&self) -> Option<String> {
+        let Self { concurrency, workers, rate } = *self;
+        match rate {
+            // A rate that is not a number is in no range.
+            Some(rate) if !(MIN_RATE..=MAX_RATE).contains(&rate) => Some(format!(
+                "a rate of {rate} requests per second cannot be kept: take {MIN_RATE} to {MAX_RATE}"
+            )),
+            Some(_) if workers == 0 => Some("an open loop needs at least one worker".into()),
+            None if workers == 0 || workers > concurrency => {
+                Some(format!("{workers} workers cannot hold {concurrency} requests in flight"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The load in words: `4 in flight on 2 workers`, `open loop, 500 a second on 2 workers`.
+    pub fn words(&self) -> String {
+        let Self { concurrency, workers, rate } = *self;
+        let on = if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
+        match rate {
+            Some(rate) => format!("open loop, {rate} a second on {on}"),
+            None => format!("{concurrency} in flight on {on}"),
+        }
+    }
+}
+
 /// What to run, and how.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    /// The mixes. Those of one sweep stand together and run interleaved, the others one after another.
-    pub mixes: Vec<Mix>,
+pub(super) struct Plan {
+    /// Those of one sweep stand together and run interleaved, the others one after another.
+    pub(super) mixes: Vec<Mix>,
     /// How many logs the mixes ask.
-    pub logs: usize,
-    /// Requests that each contender answers before each mix, not counted.
-    pub warmup: usize,
-    /// Into how many slices a mix is cut; a mix with fewer requests has one slice a request.
-    pub rounds: usize,
-}
-
-/// Whether a contender runs in the sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A WebAssembly component.
-    Wasm,
-    /// Plain Rust over the same log.
-    Native,
-    /// No strategy: a part of the work that no strategy can do without, done alone.
-    Floor,
-}
-
-/// One side of the comparison.
-pub struct Contender {
-    /// Unique among the contenders: `keyset`, `keyset-warm`, `native-keyset`.
-    pub strategy: String,
-    /// Sandboxed or not.
-    pub kind: Kind,
-    /// How its instances live: `fresh`, `warm:N`, or `none` for plain Rust.
-    pub instances: String,
-    /// SHA-256 of its component; of a native twin, that of what it stands for; empty for a floor.
-    pub digest: String,
-    /// One crew for each of the plan's logs, with a pager for each worker.
-    pub crews: Vec<Vec<Box<dyn Pager>>>,
+    pub(super) logs: usize,
+    /// Requests that each target answers before each mix, not counted.
+    pub(super) warmup: usize,
+    /// Into how many batches a mix is cut; a mix with fewer requests has one batch a request.
+    pub(super) rounds: usize,
 }
 
 impl Plan {
     /// How many requests a whole run measures: the length of a progress bar.
-    pub fn total(&self, contenders: usize) -> usize {
-        self.mixes.iter().map(|mix| mix.requests.len() * contenders).sum()
+    pub(super) fn total(&self, targets: usize) -> usize {
+        self.mixes.iter().map(|mix| mix.requests.len() * targets).sum()
     }
 
     /// The most workers that a mix needs.
-    pub fn workers(&self) -> usize {
+    pub(super) fn workers(&self) -> usize {
         self.mixes.iter().map(|mix| mix.load.workers).max().unwrap_or(0)
     }
 
     /// The mixes in groups that run interleaved: each sweep, and each mix that stands for itself.
-    pub(super) fn groups(&self) -> Vec<&[Mix]> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[Mix]> {
         let sweep = |mix: &Mix| mix.point.as_ref().map(|point| point.sweep.clone());
-        self.mixes.chunk_by(|one, next| sweep(one).is_some() && sweep(one) == sweep(next)).collect()
+        self.mixes.chunk_by(move |one, next| sweep(one).is_some() && sweep(one) == sweep(next))
     }
 
-    /// Whether the plan can run with these contenders.
-    pub(super) fn check(&self, contenders: &[Contender]) -> Result<(), Error> {
+    /// Whether the plan can run with these targets: the name of each, and of each of its crews how many pagers it has.
+    pub(super) fn check(&self, targets: &[(&str, Vec<usize>)]) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::bad_request(what));
-        if contenders.is_empty() || self.mixes.is_empty() {
+        if targets.is_empty() || self.mixes.is_empty() {
             return refuse("a benchmark needs at least one strategy and one mix".into());
         }
         if self.rounds == 0 {
             return refuse("a benchmark needs at least one round".into());
         }
-        let mut mixes = HashSet::new();
-        if let Some(mix) = self.mixes.iter().find(|mix| !mixes.insert(&mix.name)) {
-            return refuse(format!("the mix {} is named twice", mix.name));
-        }
-        if let Some(mix) = self.mixes.iter().find(|mix| mix.requests.is_empty()) {
-            return refuse(format!("the mix {} has no requests", mix.name));
-        }
-        for mix in &self.mixes {
-            if let Some(fault) = mix.load.fault() {
+        let mut names = HashSet::new();
+        for Mix { name, requests, load, log, .. } in &self.mixes {
+            if !names.insert(name) {
+                return refuse(format!("the mix {name} is named twice"));
+            }
+            if requests.is_empty() {
+                return refuse(format!("the mix {name} has no requests"));
+            }
+            if let Some(fault) = load.fault() {
                 return refuse(fault);
             }
-            if mix.log >= self.logs {
-                return refuse(format!("the mix {} asks a log that there is not", mix.name));
+            if *log >= self.logs {
+                return refuse(format!("the mix {name} asks a log that there is not"));
             }
         }
         let workers = self.workers();
         let mut names = HashSet::new();
-        for Contender { strategy, crews, .. } in contenders {
+        for (strategy, crews) in targets {
             if !names.insert(strategy) {
                 return refuse(format!("{strategy} is named twice"));
             }
             if crews.len() != self.logs {
                 return refuse(format!("{strategy} has {} crews for {} logs", crews.len(), self.logs));
             }
-            if let Some(crew) = crews.iter().find(|crew| crew.len() < workers) {
-                let pagers = crew.len();
-                return refuse(format!("{strategy} has {pagers} pagers for {workers} workers"));
+            if let Some(crew) = crews.iter().find(|crew| **crew < workers) {
+                return refuse(format!("{strategy} has {crew} pagers for {workers} workers"));
             }
         }
         Ok(())
     }
 }
 
-/// Cuts `requests` into at most `rounds` slices of nearly the same length, none of them empty.
-pub(super) fn slices(requests: usize, rounds: usize) -> impl Iterator<Item = Range<usize>> {
+/// Cuts `requests` into at most `rounds` batches of nearly the same length, none of them empty.
+pub(super) fn batches(requests: usize, rounds: usize) -> impl Iterator<Item = Range<usize>> {
     let rounds = rounds.min(requests);
     (0..rounds).map(move |round| requests * round / rounds..requests * (round + 1) / rounds)
 }
 
-/// The contenders' order in a round: rotates, so that no one always goes first.
-pub(super) fn order(round: usize, contenders: usize) -> impl Iterator<Item = usize> {
-    (0..contenders).map(move |place| (round + place) % contenders)
+/// The order in a round: rotates, so that no one always goes first.
+pub(super) fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |place| (round + place) % count)
 }
 
 #[cfg(test)]
@@ -184,92 +207,86 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::bench::fakes::{FakeClock, contender, plan};
-
-    fn refusal(plan: &Plan, contenders: &[Contender]) -> String {
-        plan.check(contenders).unwrap_err().to_string()
-    }
+    use crate::bench::fakes::plan;
 
     #[test]
-    fn slices_cover_every_request_once_and_in_order() {
+    fn batches_cover_every_request_once_and_in_order() {
         for (requests, rounds) in [(1, 10), (7, 3), (10, 10), (1_003, 10), (5, 1)] {
-            let cut: Vec<_> = slices(requests, rounds).collect();
+            let cut: Vec<_> = batches(requests, rounds).collect();
             assert_eq!(cut.len(), rounds.min(requests));
-            assert!(cut.iter().all(|slice| !slice.is_empty()));
-            let all: Vec<usize> = cut.into_iter().flatten().collect();
-            assert_eq!(all, (0..requests).collect::<Vec<_>>());
+            assert!(cut.iter().all(|batch| !batch.is_empty()));
+            assert!(cut.into_iter().flatten().eq(0..requests));
         }
     }
 
     #[test]
-    fn each_contender_goes_first_equally_often() {
+    fn each_target_goes_first_equally_often() {
         let rounds: Vec<Vec<usize>> = (0..3).map(|round| order(round, 3).collect()).collect();
         assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
     }
 
     #[test]
     fn a_plan_that_cannot_run_is_refused_with_its_reason() {
-        let clock = FakeClock::new();
+        let two = &[("a", vec![1]), ("b", vec![1])][..];
+        let twice = &[("a", vec![1]), ("a", vec![1])][..];
         let good = plan(4, 2, 1);
-        let two = || vec![contender("a", &clock, 1, 1), contender("b", &clock, 1, 1)];
-        assert!(good.check(&two()).is_ok());
-        let nothing = "a benchmark needs at least one strategy and one mix";
-        assert_eq!(refusal(&good, &[]), nothing);
-        assert_eq!(refusal(&Plan { mixes: vec![], ..good.clone() }, &two()), nothing);
-
-        let under = |load| {
-            let mixes = good.mixes.iter().map(|mix| Mix { load, ..mix.clone() }).collect();
-            Plan { mixes, ..good.clone() }
+        assert!(good.check(two).is_ok());
+        let with = |change: &dyn Fn(&mut Plan)| {
+            let mut plan = good.clone();
+            change(&mut plan);
+            plan
         };
-        let crowded = under(Load { concurrency: 2, workers: 3, rate: None });
-        assert_eq!(refusal(&crowded, &two()), "3 workers cannot hold 2 requests in flight");
-        let short = under(Load { concurrency: 2, workers: 2, rate: None });
-        assert_eq!(refusal(&short, &two()), "a has 1 pagers for 2 workers");
-        let racing = under(Load { concurrency: 2, workers: 1, rate: Some(f64::NAN) });
-        assert!(refusal(&racing, &two()).starts_with("a rate of NaN requests per second cannot be kept"));
-        assert_eq!(refusal(&Plan { logs: 2, ..good.clone() }, &two()), "a has 1 crews for 2 logs");
-        let elsewhere = Plan { logs: 0, ..good.clone() };
-        assert_eq!(refusal(&elsewhere, &two()), "the mix dense asks a log that there is not");
-        let still = Plan { rounds: 0, ..good.clone() };
-        assert_eq!(refusal(&still, &two()), "a benchmark needs at least one round");
-        let twice = [contender("a", &clock, 1, 1), contender("a", &clock, 1, 1)];
-        assert_eq!(refusal(&good, &twice), "a is named twice");
-        let doubled = Plan { mixes: [&good.mixes[..], &good.mixes].concat(), ..good.clone() };
-        assert_eq!(refusal(&doubled, &two()), "the mix dense is named twice");
-        let none = Mix { name: "none".into(), requests: vec![], ..good.mixes[0].clone() };
-        let hollow = Plan { mixes: vec![none], ..good };
-        assert_eq!(refusal(&hollow, &two()), "the mix none has no requests");
+        let under = |concurrency, workers, rate| {
+            with(&|plan| plan.mixes[0].load = Load { concurrency, workers, rate })
+        };
+        let nothing = "a benchmark needs at least one strategy and one mix";
+        for (plan, targets, why) in [
+            (good.clone(), &[][..], nothing),
+            (with(&|plan| plan.mixes.clear()), two, nothing),
+            (with(&|plan| plan.rounds = 0), two, "a benchmark needs at least one round"),
+            (with(&|plan| plan.mixes.extend(good.mixes.clone())), two, "the mix dense is named twice"),
+            (with(&|plan| plan.mixes[0].requests.clear()), two, "the mix dense has no requests"),
+            (with(&|plan| plan.logs = 0), two, "the mix dense asks a log that there is not"),
+            (with(&|plan| plan.logs = 2), two, "a has 1 crews for 2 logs"),
+            (good.clone(), twice, "a is named twice"),
+            (under(2, 2, None), two, "a has 1 pagers for 2 workers"),
+            (under(2, 3, None), two, "3 workers cannot hold 2 requests in flight"),
+            (under(2, 0, None), two, "0 workers cannot hold 2 requests in flight"),
+            (under(2, 0, Some(1.0)), two, "an open loop needs at least one worker"),
+        ] {
+            assert_eq!(plan.check(targets).unwrap_err().to_string(), why);
+        }
+        assert!(under(0, 1, Some(100.0)).check(two).is_ok(), "with a rate the concurrency has no say");
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
+            let why = under(2, 1, Some(rate)).check(two).unwrap_err().to_string();
+            assert!(
+                why.starts_with(&format!("a rate of {rate} requests per second cannot be kept")),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_load_reads_as_it_is() {
+        let load = |workers, rate| Load { concurrency: 4, workers, rate }.words();
+        assert_eq!(load(2, None), "4 in flight on 2 workers");
+        assert_eq!(load(1, None), "4 in flight on 1 worker");
+        assert_eq!(load(2, Some(500.0)), "open loop, 500 a second on 2 workers");
     }
 
     #[test]
     fn the_mixes_of_one_sweep_run_together_and_all_others_alone() {
         let whole = plan(1, 1, 1);
-        let mix = |name: &str, sweep: Option<&str>| Mix {
-            name: name.into(),
-            point: sweep.map(|sweep| Point {
-                sweep: sweep.into(),
-                axis: Axis::Depth,
-                label: name.into(),
-                at: 1.0,
-            }),
-            ..whole.mixes[0].clone()
+        let mix = |(name, sweep): (&str, Option<&str>)| {
+            let point =
+                |sweep: &str| Point { sweep: sweep.into(), axis: Axis::Depth, label: name.into(), at: 1.0 };
+            Mix { name: name.into(), point: sweep.map(point), ..whole.mixes[0].clone() }
         };
-        let mixes = vec![
-            mix("a", None),
-            mix("b", None),
-            mix("c", Some("x")),
-            mix("d", Some("x")),
-            mix("e", Some("y")),
-            mix("f", None),
-        ];
-        let plan = Plan { mixes, ..whole.clone() };
-        let groups: Vec<Vec<&str>> =
-            plan.groups().iter().map(|group| group.iter().map(|mix| mix.name.as_str()).collect()).collect();
-        assert_eq!(groups, [vec!["a"], vec!["b"], vec!["c", "d"], vec!["e"], vec!["f"]]);
-    }
-
-    #[test]
-    fn the_total_counts_each_request_once_for_each_contender() {
-        assert_eq!(plan(4, 2, 1).total(3), 12);
+        let all =
+            [("a", None), ("b", None), ("c", Some("x")), ("d", Some("x")), ("e", Some("y")), ("f", None)];
+        let plan = Plan { mixes: all.map(mix).to_vec(), ..whole.clone() };
+        let names = |group: &[Mix]| group.iter().map(|mix| mix.name.clone()).collect::<String>();
+        assert_eq!(plan.groups().map(names).collect::<Vec<_>>(), ["a", "b", "cd", "e", "f"]);
+        assert_eq!(plan.total(3), 18, "each request once for each target");
     }
 }

@@ -1,13 +1,14 @@
-//! Which contenders are set against which, and by how much they differ.
+//! Which targets are set against which, and which points of a sweep; and by how much they differ.
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::interval;
-use super::plan::Kind;
-use super::run::{Outcome, Round, float};
-use super::tally::nanos;
+use super::interval::{interval, median};
+use super::plan::Axis;
+use super::run::{MixRun, Outcome, Round};
+use super::target::Kind;
+use keyhole_log::units::{float, whole_nanos};
 
-/// One contender's figures divided by another's on the same requests: of ÷ to.
+/// One target's figures divided by another's on the same requests: of ÷ to.
 ///
 /// Percentiles are of service time. The figures by round show how far a ratio can be trusted:
 /// `low`, `high` and `median` are of the ratios that the rounds gave one by one, and `95` is the interval
@@ -47,13 +48,36 @@ pub struct Ratio {
     pub p99_95: Option<[f64; 2]>,
 }
 
+/// A sweep's outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepResult {
+    /// Its name.
+    pub sweep: String,
+    /// What was varied.
+    pub axis: Axis,
+    /// The names of its mixes, in order; each [`MixResult`](super::MixResult) says where it stands.
+    pub mixes: Vec<String>,
+    /// Each point against the first.
+    pub steps: Vec<Step>,
+}
+
+/// How a strategy fares at one point of a sweep, against the sweep's first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The strategy.
+    pub strategy: String,
+    /// Its figures at the point `of` divided by those at the first point, `to`.
+    #[serde(flatten)]
+    pub ratio: Ratio,
+}
+
 /// Whether `native` names the plain Rust twin of the sandboxed strategy `wasm`: `native-keyset` is
 /// that of `keyset` and of `keyset-warm`.
-pub(super) fn is_twin(wasm: &str, native: &str) -> bool {
+pub fn is_twin(wasm: &str, native: &str) -> bool {
     native.strip_prefix("native-") == Some(wasm.strip_suffix("-warm").unwrap_or(wasm))
 }
 
-/// Every other contender against the reference (`baseline`, or the first one without it), then
+/// Every other target against the reference (`baseline`, or the first one without it), then
 /// every sandboxed one against its native twin, then every strategy against the floors.
 pub(super) fn ratios(outcomes: &[Outcome]) -> Vec<Ratio> {
     let real = |outcome: &&Outcome| outcome.kind != Kind::Floor;
@@ -75,10 +99,39 @@ pub(super) fn ratios(outcomes: &[Outcome]) -> Vec<Ratio> {
     ratios
 }
 
+/// The sweeps among these runs. Their rounds were interleaved, so they are pairs.
+pub(super) fn sweeps(runs: &[MixRun<'_>]) -> Vec<SweepResult> {
+    let name = |run: &MixRun<'_>| run.mix.point.as_ref().map(|point| point.sweep.clone());
+    let groups = runs.chunk_by(|one, next| name(one).is_some() && name(one) == name(next));
+    groups.filter_map(sweep).collect()
+}
+
+fn sweep(runs: &[MixRun<'_>]) -> Option<SweepResult> {
+    let (first, later) = runs.split_first()?;
+    let point = first.mix.point.as_ref()?;
+    let mut steps = Vec::new();
+    for start in &first.outcomes {
+        for run in later {
+            let label = run.mix.point.as_ref().map_or(run.mix.name.as_str(), |point| &point.label);
+            let end = run.outcomes.iter().find(|outcome| outcome.strategy == start.strategy);
+            steps.extend(end.map(|end| Step {
+                strategy: start.strategy.clone(),
+                ratio: Ratio { of: label.to_owned(), to: point.label.clone(), ..between(end, start) },
+            }));
+        }
+    }
+    Some(SweepResult {
+        sweep: point.sweep.clone(),
+        axis: point.axis,
+        mixes: runs.iter().map(|run| run.mix.name.clone()).collect(),
+        steps,
+    })
+}
+
 /// One outcome's figures divided by another's, round by round as they were interleaved.
-pub(super) fn between(of: &Outcome, to: &Outcome) -> Ratio {
+fn between(of: &Outcome, to: &Outcome) -> Ratio {
     let service = |quantile| {
-        let at = |side: &Outcome| float(side.tally.service.value_at_quantile(quantile).max(1));
+        let at = |side: &Outcome| float(side.times.service.value_at_quantile(quantile).max(1));
         at(of) / at(to)
     };
     let pairs = |figure: fn(&Round) -> f64| -> Vec<(f64, f64)> {
@@ -88,7 +141,7 @@ pub(super) fn between(of: &Outcome, to: &Outcome) -> Ratio {
     let p50 = pairs(|round| float(round.p50.max(1)));
     let [p50_low, p50_median, p50_high] = spread(&p50);
     // Of times, whose sum is the run's, and not of rates, whose mean means nothing.
-    let time = |round: &Round| float(nanos(round.wall).max(1)) / float(round.requests.max(1) as u64);
+    let time = |round: &Round| float(whole_nanos(round.wall).max(1)) / float(round.requests.max(1) as u64);
     let times: Vec<_> = pairs(time).into_iter().map(|(of, to)| (to, of)).collect();
     Ratio {
         of: of.strategy.clone(),
@@ -109,18 +162,12 @@ pub(super) fn between(of: &Outcome, to: &Outcome) -> Ratio {
     }
 }
 
-/// Smallest, median and largest ratio over the rounds; 1 where there are none.
+/// Smallest, median and largest ratio over the rounds.
 fn spread(rounds: &[(f64, f64)]) -> [f64; 3] {
-    let mut by_round: Vec<f64> = rounds.iter().map(|(of, to)| of / to).collect();
-    by_round.sort_by(f64::total_cmp);
-    let half = by_round.len() / 2;
-    match by_round.as_slice() {
-        [] => [1.0; 3],
-        [low, .., high] if by_round.len().is_multiple_of(2) => {
-            [*low, f64::midpoint(by_round[half - 1], by_round[half]), *high]
-        }
-        all => [all[0], all[half], all[all.len() - 1]],
-    }
+    let by_round: Vec<f64> = rounds.iter().map(|(of, to)| of / to).collect();
+    let low = by_round.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = by_round.iter().copied().fold(0.0, f64::max);
+    [low, median(by_round), high]
 }
 
 #[cfg(test)]
@@ -130,15 +177,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bench::fakes::kind;
+    use crate::bench::histogram::{Counts, Histograms};
     use crate::bench::phases::Phases;
-    use crate::bench::tally::{Counts, Tally};
 
     /// One request a round, each taking as long as is said.
-    pub(super) fn outcome(strategy: &str, nanos: &[u64]) -> Outcome {
-        let mut tally = Tally::new().unwrap();
+    fn outcome(strategy: &str, nanos: &[u64]) -> Outcome {
+        let mut times = Histograms::new().unwrap();
         let round = |&p50: &u64| {
-            tally.record(Duration::ZERO, Duration::ZERO, Duration::from_nanos(p50));
             let wall = Duration::from_nanos(p50);
+            times.record(Duration::ZERO, Duration::ZERO, wall);
             Round {
                 requests: 1,
                 started: Duration::ZERO,
@@ -151,53 +199,47 @@ mod tests {
             }
         };
         let rounds = nanos.iter().map(round).collect();
-        let kind = if strategy.starts_with("native") { Kind::Native } else { Kind::Wasm };
-        let kind = if strategy.starts_with("floor") { Kind::Floor } else { kind };
-        Outcome { strategy: strategy.into(), kind, instances: "fresh".into(), tally, rounds }
-    }
-
-    fn pairs(strategies: &[&str]) -> Vec<String> {
-        let outcomes: Vec<_> = strategies.iter().map(|name| outcome(name, &[1])).collect();
-        ratios(&outcomes).iter().map(|ratio| format!("{}/{}", ratio.of, ratio.to)).collect()
+        Outcome { strategy: strategy.into(), kind: kind(strategy), instances: "fresh".into(), times, rounds }
     }
 
     #[test]
-    fn everyone_is_set_against_the_baseline_and_the_sandboxed_against_their_twins() {
-        assert_eq!(
-            pairs(&["keyset", "baseline", "keyset-warm", "native-keyset", "native-baseline"]),
-            [
-                "keyset/baseline",
-                "keyset-warm/baseline",
-                "native-keyset/baseline",
-                "native-baseline/baseline",
-                "keyset/native-keyset",
-                "baseline/native-baseline",
-                "keyset-warm/native-keyset",
-            ]
-        );
-    }
-
-    #[test]
-    fn without_a_baseline_the_first_is_the_reference_and_no_pair_comes_twice() {
-        assert_eq!(pairs(&["native-keyset", "keyset"]), ["keyset/native-keyset"]);
-        assert_eq!(pairs(&["other.wasm", "keyset"]), ["keyset/other.wasm"]);
-        assert!(pairs(&["keyset"]).is_empty());
-        assert!(pairs(&["floor-reads"]).is_empty());
-        assert!(pairs(&[]).is_empty());
-    }
-
-    #[test]
-    fn every_strategy_is_set_against_the_floors_and_no_floor_is_the_reference_of_a_strategy() {
-        assert_eq!(
-            pairs(&["floor-reads", "keyset", "native-keyset"]),
-            [
-                "floor-reads/keyset",
-                "native-keyset/keyset",
-                "keyset/native-keyset",
-                "keyset/floor-reads",
-                "native-keyset/floor-reads"
-            ]
-        );
+    fn everyone_is_set_against_the_reference_then_the_twins_then_the_floors() {
+        for (strategies, expected) in [
+            (
+                &["keyset", "baseline", "keyset-warm", "native-keyset", "native-baseline"][..],
+                &[
+                    "keyset/baseline",
+                    "keyset-warm/baseline",
+                    "native-keyset/baseline",
+                    "native-baseline/baseline",
+                    "keyset/native-keyset",
+                    "baseline/native-baseline",
+                    "keyset-warm/native-keyset",
+                ][..],
+            ),
+            // Without a baseline the first is the reference, and no pair comes twice.
+            (&["native-keyset", "keyset"], &["keyset/native-keyset"]),
+            (&["other.wasm", "keyset"], &["keyset/other.wasm"]),
+            (&["keyset"], &[]),
+            (&["floor-reads"], &[]),
+            (&[], &[]),
+            // No floor is the reference of a strategy.
+            (
+                &["floor-reads", "keyset", "native-keyset"],
+                &[
+                    "floor-reads/keyset",
+                    "native-keyset/keyset",
+                    "keyset/native-keyset",
+                    "keyset/floor-reads",
+                    "native-keyset/floor-reads",
+                ],
+            ),
+        ] {
+            let outcomes: Vec<_> = strategies.iter().map(|name| outcome(name, &[1])).collect();
+            let ratios = ratios(&outcomes);
+            let pairs = ratios.iter().map(|ratio| format!("{}/{}", ratio.of, ratio.to));
+            assert_eq!(pairs.collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -5,18 +5,11 @@
 //! audits can tell. Whether it is *dearer*, in steps and fuel, which are exact, and not in time. The first
 //! two keep an upgrade from being acceptable; the third is for the operator to weigh.
 
-mod answers;
-mod cost;
-mod screen;
-mod statements;
-mod touch;
+mod compare;
 
 use serde::Serialize;
 
-use crate::audit::facts::{Audit, Severity, Signature, Verdict as AuditVerdict, Who};
-
-pub use cost::CostChange;
-pub use screen::document;
+use crate::audit::facts::{Audit, Verdict, Who};
 
 /// The format of a saved comparison.
 pub const FORMAT: u32 = 1;
@@ -47,7 +40,8 @@ pub struct Diff {
     /// What the measured requests cost, old and new.
     pub costs: Vec<CostChange>,
     /// What this comparison cannot tell.
-    pub unseen: Vec<String>,
+    #[serde(rename = "unseen")]
+    pub limitations: Vec<String>,
 }
 
 /// Whether two strategies answer alike.
@@ -113,20 +107,39 @@ pub enum Kind {
     Narrowed,
 }
 
+/// One measured request, before and after.
+#[derive(Clone, Debug, Serialize)]
+pub struct CostChange {
+    /// Which events.
+    pub filter: String,
+    /// The whole log, or half of it.
+    pub log: String,
+    /// The page's number.
+    pub page: u64,
+    /// Steps of SQLite's virtual machine.
+    pub vm_steps: [u64; 2],
+    /// Fuel, where both were counted.
+    pub fuel: Option<[u64; 2]>,
+    /// Time in microseconds: not judged, since it depends on the machine and its load.
+    pub us: [f64; 2],
+    /// What it means, where it means something.
+    pub kind: Option<Kind>,
+}
+
 /// Compares two audits.
-pub fn compare(old: &Audit, new: &Audit) -> Diff {
+pub fn run(old: &Audit, new: &Audit) -> Diff {
     let mut changes = Changes::default();
-    identity(old, new, &mut changes);
-    touch::compare(old, new, &mut changes);
-    statements::compare(old, new, &mut changes);
-    let costs = cost::compare(old, new, &mut changes);
-    let answers = answers::compare(old, new, &mut changes);
-    findings(old, new, &mut changes);
+    compare::identity(old, new, &mut changes);
+    compare::authority(old, new, &mut changes);
+    compare::statements(old, new, &mut changes);
+    let costs = compare::costs(old, new, &mut changes);
+    let answers = compare::answers(old, new, &mut changes);
+    compare::findings(old, new, &mut changes);
 
     let changes = changes.list;
     let has = |kind: Kind| changes.iter().any(|change| change.kind == kind);
     let widens = has(Kind::Widened);
-    let is_unfit = new.verdict == AuditVerdict::Unfit;
+    let is_unfit = new.verdict == Verdict::Unfit;
     Diff {
         format: FORMAT,
         acceptable: !widens && answers == Answers::Same && !is_unfit,
@@ -139,7 +152,7 @@ pub fn compare(old: &Audit, new: &Audit) -> Diff {
         new: new.strategy.clone(),
         changes,
         costs,
-        unseen: unseen(old, new),
+        limitations: compare::limitations(old, new),
     }
 }
 
@@ -154,80 +167,6 @@ impl Changes {
         self.list.push(Change { area, kind, what: what.into() });
         self.list.sort_by_key(|change| (change.area as u8, change.kind));
     }
-}
-
-fn identity(old: &Audit, new: &Audit, changes: &mut Changes) {
-    let (before, after) = (&old.strategy, &new.strategy);
-    let mut changed = |kind, what: String| changes.add(Area::Identity, kind, what);
-    let words = |signature: &Signature| match signature {
-        Signature::None => "nobody".to_owned(),
-        Signature::BuiltIn => "this program".to_owned(),
-        Signature::Digest => "the policy's digest".to_owned(),
-        Signature::Key(name) => format!("the key {name}"),
-    };
-    if before.signature != after.signature {
-        // A key that vouched for the old one is worth nothing if it does not vouch for the new one.
-        let was_nobody = before.signature == Signature::None;
-        let kind = if was_nobody { Kind::Narrowed } else { Kind::Widened };
-        changed(
-            kind,
-            format!("vouched for by {}, before by {}", words(&after.signature), words(&before.signature)),
-        );
-    }
-    if before.world != after.world {
-        let world = |world: &Option<String>| world.clone().unwrap_or_else(|| "none".to_owned());
-        changed(
-            Kind::Changed,
-            format!("of world {}, before of {}", world(&after.world), world(&before.world)),
-        );
-    }
-    for producer in after.producers.iter().filter(|producer| !before.producers.contains(producer)) {
-        changed(Kind::Changed, format!("claims {producer}"));
-    }
-}
-
-fn findings(old: &Audit, new: &Audit, changes: &mut Changes) {
-    let codes = |audit: &Audit| -> Vec<String> {
-        audit.findings.iter().map(|finding| finding.code.clone()).collect()
-    };
-    let (before, after) = (codes(old), codes(new));
-    for finding in new.findings.iter().filter(|finding| !before.contains(&finding.code)) {
-        let severity = match finding.severity {
-            Severity::High => "high",
-            Severity::Medium => "medium",
-            Severity::Low => "low",
-        };
-        changes.add(
-            Area::Findings,
-            Kind::Changed,
-            format!("new, {severity}: {}: {}", finding.code, finding.what),
-        );
-    }
-    for finding in old.findings.iter().filter(|finding| !after.contains(&finding.code)) {
-        changes.add(Area::Findings, Kind::Changed, format!("gone: {}", finding.code));
-    }
-}
-
-fn unseen(old: &Audit, new: &Audit) -> Vec<String> {
-    let mut unseen = Vec::new();
-    if old.log != new.log {
-        unseen.push(format!(
-            "the audits ran on different logs ({} and {} events): costs are compared only at the same page of \
-             a log of the same size",
-            old.log.events, new.log.events
-        ));
-    }
-    for (name, before) in &old.host {
-        if let Some(after) = new.host.get(name).filter(|after| *after != before) {
-            unseen.push(format!(
-                "{name} was {before} and is {after}: plans and steps may have changed by that"
-            ));
-        }
-    }
-    for limit in &new.unseen {
-        unseen.push(limit.clone());
-    }
-    unseen
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::report;
 
 /// The audit of an honest strategy that pages by key.
 fn audit() -> Value {
@@ -21,7 +20,7 @@ fn between(old: &[(&str, Value)], new: &[(&str, Value)]) -> Diff {
         }
         serde_json::from_value(audit).unwrap()
     };
-    compare(&changed(old), &changed(new))
+    run(&changed(old), &changed(new))
 }
 
 fn says(diff: &Diff, kind: Kind, words: &str) -> bool {
@@ -166,24 +165,6 @@ fn findings_come_and_go() {
 fn what_cannot_be_told_is_said() {
     let diff = between(&[], &[("/log/events", json!(7)), ("/host/sqlite", json!("3.51.0"))]);
     for words in ["different logs", "sqlite was 3.50.0 and is 3.51.0", "what happens on other days"] {
-        assert!(diff.unseen.iter().any(|text| text.contains(words)), "{words}: {:?}", diff.unseen);
+        assert!(diff.limitations.iter().any(|text| text.contains(words)), "{words}: {:?}", diff.limitations);
     }
-}
-
-#[test]
-fn the_verdict_stands_first_and_hostile_text_is_escaped() {
-    let diff = between(
-        &[],
-        &[
-            ("/used/statements/0/sql", json!("SELECT 1 -- \u{1b}[2J<script>")),
-            ("/may/imported", json!(["evil\u{202e}:x/y"])),
-            ("/cost/0/vm_steps", json!(5000)),
-        ],
-    );
-    let text = report::text(&document(&diff), 100, false);
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[2], "✗ it widens; it answers alike; it is dearer");
-    assert!(lines[3].contains("✗ imports evil\\u{202e}:x/y"), "{text}");
-    assert!(text.contains("-- \\u{1b}[2J<script>"), "{text}");
-    assert!(!report::html(&document(&diff)).contains("<script"));
 }

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::interrupt;
-use crate::limits::Ceilings;
-use crate::loader::Loader;
 use crate::selftest::run::{Outcome, run};
 use crate::selftest::stage::Stage;
 use crate::selftest::{cases, own};
-use crate::strategy::lane;
+use keyhole_log::error::Error;
+use keyhole_log::interrupt;
+use keyhole_log::limits::Ceilings;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::loader::Loader;
+use keyhole_runtime::strategy::lane;
 
 /// How long one attack may last. What is not contained by then is not contained.
 const PATIENCE: Duration = Duration::from_secs(40);

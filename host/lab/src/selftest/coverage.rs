@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::limits::Limits;
 use crate::selftest::cases::{self, Case, Group};
 use crate::selftest::own;
+use keyhole_log::limits::Limits;
 
 /// The rules of the gate on SQL that a strategy's statement breaks here; views share `schema`'s fate.
 pub const RULES: [&str; 12] = [

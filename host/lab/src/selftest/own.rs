@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::limits::Limits;
-use crate::log::Log;
-use crate::page::Pager;
-use crate::policy::Grants;
-use crate::registry::BASELINE;
 use crate::selftest::cases;
 use crate::selftest::run::Outcome;
 use crate::selftest::stage::Stage;
-use crate::strategy::{Instances, Strategy, Worker};
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::grants::{Grants, Instances};
+use keyhole_log::limits::Limits;
+use keyhole_log::model::Pager;
+use keyhole_runtime::embedded::BASELINE;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::strategy::Strategy;
 
 /// A row that is not a strategy's.
 pub struct Row {

@@ -6,19 +6,21 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Stream;
-use crate::engine::Engine;
-use crate::error::{Error, observed_denial};
-use crate::log::Log;
-use crate::page::Pager;
-use crate::registry::BASELINE;
-use crate::scratch::Scratch;
 use crate::selftest::cases::{Between, Case, Seen};
 use crate::selftest::stage::{self, Place, Stage};
 use crate::selftest::zoo;
-use crate::strategy::{Instances, Strategy, Worker};
-use crate::verify::sides::Sides;
-use crate::verify::{Checker, Names};
+use keyhole_log::Log;
+use keyhole_log::error::{Error, observed_denial};
+use keyhole_log::grants::Instances;
+use keyhole_log::model::Pager;
+use keyhole_proof::streams::Stream;
+use keyhole_proof::verify::sides::Sides;
+use keyhole_proof::verify::{Checker, Names};
+use keyhole_runtime::embedded::BASELINE;
+use keyhole_runtime::engine::Engine;
+use keyhole_runtime::page::Worker;
+use keyhole_runtime::scratch::Scratch;
+use keyhole_runtime::strategy::Strategy;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,7 +114,7 @@ impl Play<'_> {
 
     /// Sends the requests. What was observed besides an error.
     fn ask(&mut self, strategy: &Arc<Strategy>) -> Result<Vec<String>, Error> {
-        let request = self.case.ask.request();
+        let request = self.case.request();
         let scratch = strategy.is_indexed().then(|| self.scratch(strategy, &self.log));
         let mut worker = self.worker(strategy, scratch.as_ref())?;
         let mut page = None;
@@ -151,7 +153,7 @@ impl Play<'_> {
     fn compare(&mut self, worker: &mut Worker) -> Result<Vec<String>, Error> {
         let mut reference = self.reference();
         let names = Names { subject: self.case.name, reference: "native-baseline", options: &[] };
-        let stream = Stream { name: "selftest", requests: vec![self.case.ask.request()] };
+        let stream = Stream { name: "selftest", requests: vec![self.case.request()] };
         self.timed(|_| {
             let mut checker = Checker {
                 sides: Sides { subject: worker, reference: &mut reference },
@@ -198,9 +200,9 @@ impl Play<'_> {
     }
 
     fn reference(&self) -> Worker {
-        let grants = crate::policy::Grants {
-            limits: crate::limits::Limits::default().for_offset_paging(),
-            ..crate::policy::Grants::local()
+        let grants = keyhole_log::grants::Grants {
+            limits: keyhole_log::limits::Limits::default().for_offset_paging(),
+            ..keyhole_log::grants::Grants::local()
         };
         let native = Strategy::native_baseline("native-baseline", BASELINE, grants);
         Worker::new(self.engine, &native, Instances::Fresh, &self.log, None)

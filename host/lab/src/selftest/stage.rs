@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::contract::{dataset, seed};
-use crate::error::Error;
-use crate::interrupt;
-use crate::log::Log;
-use crate::scratch::Scratch;
 use crate::selftest::cases::ROWS;
+use keyhole_log::Log;
+use keyhole_log::dataset::{generator, seed};
+use keyhole_log::error::Error;
+use keyhole_log::interrupt;
+use keyhole_runtime::scratch::Scratch;
 
 /// A second log's `now`, for tables that fit another log.
 const ANOTHER_NOW: i64 = 1_600_000_000;
@@ -26,7 +26,7 @@ pub struct Stage {
 impl Stage {
     /// Makes the log in an empty folder.
     pub fn make(folder: &Path) -> Result<Self, Error> {
-        seed(&folder.join("log"), dataset::NOW, ROWS, false, &mut |_| interrupt::check())?;
+        seed(&folder.join("log"), generator::NOW, ROWS, false, &mut |_| interrupt::check())?;
         Ok(Self::at(folder))
     }
 

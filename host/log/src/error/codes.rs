@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_operators_page_has_the_table() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
         let page = std::fs::read_to_string(&path).unwrap();
         let (begin, end) = ("<!-- codes: generated -->\n", "<!-- codes: end -->");
         let (before, rest) = page.split_once(begin).unwrap();

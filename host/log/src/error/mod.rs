@@ -193,7 +193,7 @@ pub enum Error {
         /// The lines of a policy that would let it in; empty if none would.
         lines: String,
     },
-    /// The component is not the one that its stanza means.
+    /// The component is not the one that its section of the policy means.
     #[error("{} is not what the policy means: {}", path.display(), faults.iter().map(|fault| fault.what.as_str()).collect::<Vec<_>>().join("; "))]
     Unproven {
         /// The file.
@@ -202,12 +202,12 @@ pub enum Error {
         faults: Vec<Fault>,
     },
     /// The policy cannot be read as one.
-    #[error("the policy in {} is not valid:{}", path.display(), crate::policy::problem::listed(problems))]
+    #[error("the policy in {} is not valid:{}", path.display(), mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect::<String>())]
     BadPolicy {
         /// The file.
         path: PathBuf,
-        /// Everything that is wrong with it.
-        problems: Vec<crate::policy::Problem>,
+        /// Everything that is wrong with it: for each mistake its place, what it is, and how to mend it.
+        mistakes: Vec<String>,
     },
     /// Scratch no longer fits the log; it is dropped and filled anew.
     #[error("scratch does not fit the log: {why}")]

@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::compare::{first_difference, same_keys};
 use super::sides::{Case, Judged, Sides, bounded};
-use crate::error::{Error, Lie};
-use crate::page::{Event, Filter, Key, Page, PageRequest, Position};
+use keyhole_log::error::{Error, Lie};
+use keyhole_log::model::{Event, Filter, Key, Page, PageRequest, Position};
 
 /// What kind of difference it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

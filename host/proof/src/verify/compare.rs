@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::page::{Event, Page};
+use keyhole_log::model::{Event, Page};
 
 /// How many characters of a value a difference shows.
 const SHOWN: usize = 60;

@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::error::Error;
-use crate::page::{Event, Filter, Page, PageRequest, Pager, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Event, Filter, Page, PageRequest, Pager, Position};
 
 pub(crate) type Events = Arc<Mutex<Vec<Stored>>>;
 
@@ -126,7 +126,10 @@ impl Pager for Fake {
                 return Err(Error::Trapped { what: "unreachable".into(), note: String::new() });
             }
             Twist::RefusedByHost if right.len() > 2 => {
-                return Err(Error::Lied { kind: crate::error::Lie::WrongTieOrder, detail: "event 7".into() });
+                return Err(Error::Lied {
+                    kind: keyhole_log::error::Lie::WrongTieOrder,
+                    detail: "event 7".into(),
+                });
             }
             Twist::LogCorrupt if right.iter().any(|row| row.id == 77) => {
                 return Err(Error::PayloadCorrupt { id: 77, why: "not JSON".into() });
@@ -135,7 +138,7 @@ impl Pager for Fake {
             twist => twisted(twist, &log, request, right),
         };
         if self.proved && has_hole(&log, request, &rows) {
-            return Err(Error::Lied { kind: crate::error::Lie::DroppedEvent, detail: "a hole".into() });
+            return Err(Error::Lied { kind: keyhole_log::error::Lie::DroppedEvent, detail: "a hole".into() });
         }
         let mut page = Page::empty(request.clone(), high_water(&log));
         for row in &rows {

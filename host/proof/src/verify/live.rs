@@ -3,8 +3,8 @@
 use super::Checker;
 use super::sides::{Judged, bounded};
 use super::verdict::StreamReport;
-use crate::error::Error;
-use crate::page::PageRequest;
+use keyhole_log::error::Error;
+use keyhole_log::model::PageRequest;
 
 /// The stream's name in the report.
 pub const STREAM: &str = "appending";

@@ -8,6 +8,7 @@ pub mod compare;
 #[cfg(test)]
 pub(crate) mod fakes;
 pub mod live;
+mod prove;
 pub mod report;
 pub mod shrink;
 pub mod sides;
@@ -18,14 +19,15 @@ pub mod walk;
 pub mod whole;
 
 pub use live::live;
+pub use prove::Comparison;
 pub use report::render;
 pub use verdict::{Finding, Names, Report, Side, StreamReport};
 pub use walk::{Walk, WalkStream, walks, whole_walks};
 pub use whole::{InOrder, whole};
 
-use crate::contract::streams::Stream;
-use crate::error::Error;
-use crate::page::Pager;
+use crate::streams::Stream;
+use keyhole_log::error::Error;
+use keyhole_log::model::Pager;
 use sides::{Case, Judged, Sides};
 
 /// Hears how far a stream has come: its name, how many of its requests or walks are done, of how

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::verdict::{Finding, Report, Side, StreamReport};
-use crate::units::grouped;
+use keyhole_log::units::grouped;
 
 /// How many events of a side a line shows.
 const SHOWN_EVENTS: usize = 8;

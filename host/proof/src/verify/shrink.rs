@@ -1,8 +1,8 @@
 //! From a request that differs to the smallest one that still does.
 
 use super::sides::{Case, Judged, Sides};
-use crate::error::Error;
-use crate::page::{Filter, PageRequest, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, PageRequest, Position};
 
 /// How many requests a shrink may send. Enough for a few rounds of every step; on the largest logs a
 /// request of the baseline takes a second or two.

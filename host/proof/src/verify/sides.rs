@@ -1,8 +1,8 @@
 //! The two strategies side by side, and how one request to both can end.
 
 use super::compare::{Difference, first_difference};
-use crate::error::Error;
-use crate::page::{Page, PageRequest, Pager};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Page, PageRequest, Pager};
 
 /// How often a request is sent again where the log's writer held its lock. Each attempt has already
 /// waited as long as its budget lets it.
@@ -104,7 +104,7 @@ impl Sides<'_> {
 }
 
 /// The same request for an earlier, or a fixed, state of the log.
-pub(crate) fn bounded(request: &PageRequest, up_to: i64) -> PageRequest {
+pub fn bounded(request: &PageRequest, up_to: i64) -> PageRequest {
     PageRequest { up_to: Some(up_to), ..request.clone() }
 }
 

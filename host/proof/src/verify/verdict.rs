@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sides::Case;
-use crate::page::{Page, PageRequest};
+use keyhole_log::model::{Page, PageRequest};
 
 /// How many events of a page a finding shows.
 const SHOWN_EVENTS: usize = 50;
@@ -152,13 +152,7 @@ impl StreamReport {
 
 impl Finding {
     /// A difference that was named and shrunk.
-    pub(crate) fn of(
-        names: Names<'_>,
-        stream: &str,
-        kind: String,
-        request: &PageRequest,
-        smallest: &Case,
-    ) -> Self {
+    pub fn of(names: Names<'_>, stream: &str, kind: String, request: &PageRequest, smallest: &Case) -> Self {
         Self {
             stream: stream.to_owned(),
             kind,

@@ -4,9 +4,9 @@
 
 use super::compare::first_difference;
 use super::sides::{Case, Judged, Sides, reference_failed};
-use crate::error::Error;
-use crate::log::profile::Profile;
-use crate::page::{Filter, Key, Page, PageRequest, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, Key, Page, PageRequest, Position};
+use keyhole_log::survey::profile::Profile;
 
 /// The page size of lists that are read whole.
 const LIST_PAGE_SIZE: u32 = 1_000;

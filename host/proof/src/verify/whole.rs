@@ -8,9 +8,9 @@ use super::compare::first_difference;
 use super::sides::{Case, Sides, reference_failed};
 use super::verdict::StreamReport;
 use super::walk::Walk;
-use crate::error::Error;
-use crate::log::ordered::Ordered;
-use crate::page::{Event, Key, Page, PageRequest, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Event, Key, Page, PageRequest, Position};
+use keyhole_log::survey::ordered::Ordered;
 
 /// The stream's name in the report.
 pub const STREAM: &str = "whole";
@@ -104,7 +104,7 @@ impl<'a> Walking<'a> {
         {
             return Ok(Some(case));
         }
-        let ours = self.page.rows.get(self.met).map(|row| self.page.event(row));
+        let ours = self.page.get(self.met);
         if ours != Some(*event) {
             return self.differs(sides).map(Some);
         }

@@ -1,9 +1,9 @@
 //! `diagnostics`: a strategy's notes to its operator.
 
-use super::Refusal;
+use crate::bindings::Refusal;
 use crate::bindings::diagnostics::Host;
-use crate::ledger::Call;
 use crate::state::State;
+use keyhole_log::ledger::Call;
 
 impl Host for State {
     fn note(&mut self, text: String) -> wasmtime::Result<()> {

@@ -2,12 +2,13 @@
 
 use wasmtime::component::Resource;
 
-use super::Refusal;
+use super::{resolve, values};
 use crate::bindings::log::{Host, HostEvent};
 use crate::bindings::types::{Key, Rows, Value};
-use crate::error::Error;
-use crate::ledger::Call;
-use crate::state::{EventHandle, State};
+use crate::bindings::{EventHandle, Refusal};
+use crate::state::State;
+use keyhole_log::error::Error;
+use keyhole_log::ledger::Call;
 
 impl Host for State {
     fn high_water(&mut self) -> wasmtime::Result<i64> {
@@ -19,11 +20,11 @@ impl Host for State {
     }
 
     fn query(&mut self, sql: String, params: Vec<Value>) -> Result<Rows, Refusal> {
-        self.call(Call::Query, |session| session.query(&sql, &params))
+        self.call(Call::Query, |session| session.query(&sql, &values(params))).map(Into::into)
     }
 
     fn select(&mut self, sql: String, params: Vec<Value>) -> Result<Vec<Resource<EventHandle>>, Refusal> {
-        self.call(Call::Select, |session| session.select(&sql, &params)).map(own)
+        self.call(Call::Select, |session| session.select(&sql, &values(params))).map(own)
     }
 
     fn fetch(&mut self, ids: Vec<i64>) -> Result<Vec<Resource<EventHandle>>, Refusal> {
@@ -34,8 +35,8 @@ impl Host for State {
 impl HostEvent for State {
     fn key(&mut self, event: Resource<EventHandle>) -> Result<Key, Refusal> {
         self.call(Call::Key, |session| {
-            let id = session.resolve(event.rep())?;
-            let key = session.key(id)?.ok_or(Error::UnknownEvent { id })?;
+            let id = resolve(session, event.rep())?;
+            let key = session.snapshot().key(id)?.ok_or(Error::UnknownEvent { id })?;
             Ok(Key { created_at: key.created_at, id })
         })
     }

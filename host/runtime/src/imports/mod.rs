@@ -6,24 +6,18 @@ mod diagnostics;
 mod log;
 mod payloads;
 mod scratch;
-pub(crate) mod wasi;
+#[cfg(test)]
+pub(crate) mod tests;
+mod wasi;
 
 use std::time::Instant;
 
-use crate::bindings::types;
-use crate::error::{Error, LIMIT};
-use crate::ledger::Call;
-use crate::log::session::Session;
+use crate::bindings::{Refusal, types};
 use crate::state::State;
-
-/// Why a host call did not answer: an error for the guest, or a breach of contract that traps.
-#[derive(Debug)]
-pub enum Refusal {
-    /// The guest gets this.
-    Error(types::Error),
-    /// The guest traps.
-    Trap(wasmtime::Error),
-}
+use keyhole_log::error::{Error, LIMIT};
+use keyhole_log::ledger::Call;
+use keyhole_log::session::Session;
+use keyhole_log::value::Value;
 
 impl types::Host for State {
     fn convert_error(&mut self, refusal: Refusal) -> wasmtime::Result<types::Error> {
@@ -50,7 +44,7 @@ impl State {
         let time = began.elapsed();
         session.ledger.called(call, time);
         self.in_host += time;
-        outcome.map_err(|error| session.refuse(error))
+        outcome.map_err(|error| refuse(session, error))
     }
 }
 
@@ -76,23 +70,26 @@ pub fn visible(error: &Error) -> types::Error {
     }
 }
 
-impl Session {
-    /// Keeps the error as the host's own record and returns what the guest sees of it.
-    fn refuse(&mut self, error: Error) -> Refusal {
-        let refusal = if matches!(error, Error::BadHandle { .. }) {
-            Refusal::Trap(wasmtime::Error::msg(error.to_string()))
-        } else {
-            if let Error::Budget { limit, .. } = error {
-                self.ledger.denied(LIMIT, limit);
-            }
-            Refusal::Error(visible(&error))
-        };
-        self.refused = Some(error);
-        refusal
-    }
+/// Keeps the error as the host's own record and returns what the guest sees of it.
+fn refuse(session: &mut Session, error: Error) -> Refusal {
+    let refusal = if matches!(error, Error::BadHandle { .. }) {
+        Refusal::Trap(wasmtime::Error::msg(error.to_string()))
+    } else {
+        if let Error::Budget { limit, .. } = error {
+            session.ledger.denied(LIMIT, limit);
+        }
+        Refusal::Error(visible(&error))
+    };
+    session.refused = Some(error);
+    refusal
+}
 
-    /// The event behind a handle of the running call.
-    fn resolve(&self, handle: u32) -> Result<i64, Error> {
-        self.claimed(handle).ok_or(Error::BadHandle { what: "a handle of another call" })
-    }
+/// The event behind a handle of the running call.
+fn resolve(session: &Session, handle: u32) -> Result<i64, Error> {
+    session.claimed(handle).ok_or(Error::BadHandle { what: "a handle of another call" })
+}
+
+/// A statement's parameters as the log takes them.
+fn values(params: Vec<types::Value>) -> Vec<Value> {
+    params.into_iter().map(Into::into).collect()
 }

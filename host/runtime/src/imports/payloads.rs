@@ -2,15 +2,16 @@
 
 use wasmtime::component::Resource;
 
-use super::Refusal;
+use super::resolve;
 use crate::bindings::payloads::Host;
-use crate::ledger::Call;
-use crate::state::{EventHandle, State};
+use crate::bindings::{EventHandle, Refusal};
+use crate::state::State;
+use keyhole_log::ledger::Call;
 
 impl Host for State {
     fn read(&mut self, event: Resource<EventHandle>) -> Result<Vec<u8>, Refusal> {
         self.call(Call::Read, |session| {
-            let id = session.resolve(event.rep())?;
+            let id = resolve(session, event.rep())?;
             let line = session.payload(id)?.to_vec();
             session.ledger.boundary_bytes += line.len() as u64;
             Ok(line)

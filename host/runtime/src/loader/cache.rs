@@ -17,9 +17,8 @@ use rustix::fs::{Mode, OFlags};
 use sha2::Sha256;
 
 use super::code::Code;
-use crate::engine::Engine;
-use crate::error::Error;
 use crate::secret::{self, SECRET};
+use keyhole_log::error::Error;
 
 /// What an entry is authenticated for. The number moves with the rules of `examine`: code that was let
 /// in under older ones is compiled, and so examined, anew.
@@ -35,14 +34,14 @@ pub(super) struct Name {
 }
 
 impl Name {
-    pub(super) fn of(engine: &Engine, digest: &[u8; 32]) -> Self {
+    pub(super) fn of(engine: &wasmtime::Engine, digest: &[u8; 32]) -> Self {
         let mut hasher = DefaultHasher::new();
-        engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
+        engine.precompile_compatibility_hash().hash(&mut hasher);
         Self { digest: *digest, engine: hasher.finish() }
     }
 
     fn file(&self) -> String {
-        format!("{}-{:016x}", crate::hex(&self.digest), self.engine)
+        format!("{}-{:016x}", keyhole_log::hash::hex(&self.digest), self.engine)
     }
 }
 

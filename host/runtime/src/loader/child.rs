@@ -10,32 +10,25 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::examine;
-use crate::engine;
-use crate::error::Error;
-use crate::limits::Compiling;
-use crate::policy::Grants;
-use crate::strategy::one_line;
+use crate::compilation::{compiling, one_line};
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::Compiling;
 
 /// What a child is told on its command line; the component itself comes on standard input.
-#[derive(clap::Args, Debug)]
+#[derive(Debug)]
 pub struct Orders {
     /// Bytes of address space.
-    #[arg(long)]
     pub memory: u64,
     /// Seconds of processor time.
-    #[arg(long)]
     pub cpu_time: u64,
     /// Bytes of machine code.
-    #[arg(long)]
     pub code_bytes: u64,
     /// Whether the code counts fuel.
-    #[arg(long)]
     pub fuel: bool,
     /// Granted interfaces of the project's package.
-    #[arg(long, value_delimiter = ',')]
     pub interfaces: Vec<String>,
     /// Granted interfaces of WASI.
-    #[arg(long, value_delimiter = ',')]
     pub wasi: Vec<String>,
 }
 
@@ -79,7 +72,7 @@ fn compile(orders: &Orders, bytes: &[u8]) -> Result<Vec<u8>, Vec<String>> {
     if !reasons.is_empty() {
         return Err(reasons);
     }
-    let engine = engine::compiling(orders.fuel).map_err(|error| vec![error.to_string()])?;
+    let engine = compiling(orders.fuel).map_err(|error| vec![error.to_string()])?;
     let code = engine
         .precompile_component(bytes)
         .map_err(|error| vec![format!("it is not a valid component: {}", one_line(&error))])?;
@@ -95,8 +88,8 @@ fn grants(orders: &Orders) -> Grants {
         all.iter().copied().filter(|name| granted.iter().any(|granted| granted == name)).collect()
     };
     Grants {
-        interfaces: known(&orders.interfaces, &crate::policy::INTERFACES),
-        wasi: known(&orders.wasi, &crate::linker::WASI),
+        interfaces: known(&orders.interfaces, &keyhole_log::grants::INTERFACES),
+        wasi: known(&orders.wasi, &keyhole_log::grants::WASI),
         ..Grants::local()
     }
 }

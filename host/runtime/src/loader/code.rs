@@ -2,9 +2,8 @@
 
 use wasmtime::component::Component;
 
-use crate::engine::Engine;
-use crate::error::over_ceiling;
-use crate::strategy::one_line;
+use crate::compilation::one_line;
+use keyhole_log::error::over_ceiling;
 
 /// Machine code of a component that this program's own compiler made. Nothing else makes a value of it:
 /// a compilation here, an answer of a child that was started for it, and bytes whose code of
@@ -38,14 +37,14 @@ impl Code {
     /// Loads it. It was examined when it was compiled; whether it fits the engine and its pools, wasmtime
     /// checks, and the error says what does not.
     #[expect(unsafe_code, reason = "the one place where machine code is believed")]
-    pub(super) fn load(&self, engine: &Engine) -> Result<Component, String> {
+    pub(super) fn load(&self, engine: &wasmtime::Engine) -> Result<Component, String> {
         // SAFETY: `deserialize` asks that the bytes were made by `precompile_component` or `serialize`
         // of this version and not changed since. The three makers of a `Code` are the compiler here, a
         // pipe from a child of this very program that nothing else holds the other end of, and bytes
         // from the cache whose HMAC-SHA-256 under the state folder's key held over this very memory. No
         // other process can write that memory: it is neither mapped from a file nor shared. Version and
         // settings stand in the bytes and are compared by `deserialize` itself.
-        let loaded = unsafe { Component::deserialize(engine.wasmtime(), &self.bytes) };
+        let loaded = unsafe { Component::deserialize(engine, &self.bytes) };
         loaded.map_err(|error| why_invalid(&one_line(&error)))
     }
 }

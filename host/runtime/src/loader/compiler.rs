@@ -12,10 +12,9 @@ use rustix::process::Signal;
 
 use super::child::Answer;
 use super::code::Code;
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::limits::Compiling;
-use crate::policy::Grants;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::Compiling;
 
 /// Bytes kept of what the child says on standard error; the rest is read and thrown away.
 const COMPLAINT: u64 = 4096;
@@ -29,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Compiles in a child process of `program`: the code, or every reason why there is none.
 pub(super) fn compile(
     program: &Path,
-    engine: &Engine,
+    fuel: bool,
     bytes: &[u8],
     grants: &Grants,
     limits: &Compiling,
@@ -47,7 +46,7 @@ pub(super) fn compile(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if engine.ceilings().fuel {
+    if fuel {
         command.arg("--fuel");
     }
     let mut child = command.spawn().map_err(|source| Error::io(program, source))?;
@@ -96,7 +95,7 @@ fn wait(child: &mut Child, bytes: &[u8], limits: &Compiling) -> Result<Ended, Er
                 Ok(bytes) => break bytes,
                 Err(RecvTimeoutError::Timeout) => {
                     let over = Instant::now() >= deadline;
-                    if !late && (over || crate::interrupt::requested()) {
+                    if !late && (over || keyhole_log::interrupt::requested()) {
                         late = over;
                         // The pipes end with it, and so do the threads.
                         let _ = child.kill();
@@ -105,7 +104,7 @@ fn wait(child: &mut Child, bytes: &[u8], limits: &Compiling) -> Result<Ended, Er
                 Err(RecvTimeoutError::Disconnected) => break Vec::new(),
             }
         };
-        crate::interrupt::check()?;
+        keyhole_log::interrupt::check()?;
         let complaint = complaint.join().unwrap_or_default();
         Ok(Ended { answer: if late { None } else { parse(answer) }, complaint, late })
     })

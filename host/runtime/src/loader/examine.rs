@@ -8,7 +8,7 @@ use wasmparser::{
 };
 
 use crate::linker;
-use crate::policy::Grants;
+use keyhole_log::grants::{Grants, full_name};
 
 /// What WebAssembly a strategy may be written in: what compilers emit today, and the component model
 /// without its parts under construction.
@@ -59,12 +59,12 @@ impl Shape {
         if let Some(what) = self.composed {
             reasons.push(format!("it is composed of several components: {what}"));
         }
-        let has = |list: &[String], interface: &str| list.contains(&linker::full_name(interface));
+        let has = |list: &[String], interface: &str| list.contains(&full_name(interface));
         if !has(&self.exports, "paging") {
-            reasons.push(format!("it does not export {}", linker::full_name("paging")));
+            reasons.push(format!("it does not export {}", full_name("paging")));
         }
         if has(&self.exports, "indexing") && !has(&self.imports, "scratch") {
-            reasons.push(format!("it exports indexing but does not import {}", linker::full_name("scratch")));
+            reasons.push(format!("it exports indexing but does not import {}", full_name("scratch")));
         }
         reasons
     }

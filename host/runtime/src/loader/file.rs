@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::error::Error;
-use crate::limits::Compiling;
+use keyhole_log::error::Error;
+use keyhole_log::limits::Compiling;
 
 /// Reads a component file. A symbolic link as the last part of the path, anything but a regular file, a
 /// file that is too large, and one that changes meanwhile are refused.

@@ -12,6 +12,7 @@ mod code;
 mod compiler;
 pub mod examine;
 pub mod file;
+pub mod inspect;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,11 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::limits::Compiling;
-use crate::policy::Grants;
-use crate::registry;
+use crate::embedded;
+use keyhole_log::error::Error;
+use keyhole_log::grants::Grants;
+use keyhole_log::limits::Compiling;
 
 use cache::{Cache, Found};
 use code::Code;
@@ -98,10 +98,11 @@ impl Loader {
         }
     }
 
-    /// The component in these bytes as code of this engine, from the cache or compiled.
+    /// The component in these bytes as code of this engine, which counts fuel or not, from the cache or compiled.
     pub(crate) fn component(
         &self,
-        engine: &Engine,
+        engine: &wasmtime::Engine,
+        fuel: bool,
         origin: &Path,
         bytes: &[u8],
         grants: &Grants,
@@ -121,7 +122,7 @@ impl Loader {
             }
             Found::Nothing => {}
         }
-        let code = self.compile(engine, origin, bytes, grants)?;
+        let code = self.compile(engine, fuel, origin, bytes, grants)?;
         self.compiled.fetch_add(1, Relaxed);
         let component = code
             .load(engine)
@@ -132,9 +133,16 @@ impl Loader {
         Ok(component)
     }
 
-    fn compile(&self, engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Result<Code, Error> {
-        if registry::is_built_in(bytes) {
-            return Code::compile(engine.wasmtime(), bytes)
+    fn compile(
+        &self,
+        engine: &wasmtime::Engine,
+        fuel: bool,
+        origin: &Path,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<Code, Error> {
+        if embedded::contains(bytes) {
+            return Code::compile(engine, bytes)
                 .map_err(|reason| Error::Refused { path: origin.to_owned(), reasons: vec![reason] });
         }
         let Some(program) = &self.compiler else {
@@ -143,7 +151,7 @@ impl Loader {
                 origin.display()
             )));
         };
-        let answer = compiler::compile(program, engine, bytes, grants, &self.limits)?;
+        let answer = compiler::compile(program, fuel, bytes, grants, &self.limits)?;
         answer.map_err(|reasons| Error::Refused { path: origin.to_owned(), reasons })
     }
 }

@@ -3,10 +3,10 @@
 use guest_baseline::payload::decode;
 use guest_baseline::plan::{self, Param};
 
-use crate::bindings::types::Value;
-use crate::error::Error;
-use crate::log::session::Session;
-use crate::page::{PageRequest, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{PageRequest, Position};
+use keyhole_log::session::Session;
+use keyhole_log::value::Value;
 
 /// Answers a request as `guest-baseline` does: the events' handles, each payload read and decoded.
 pub fn page(session: &mut Session, request: &PageRequest) -> Result<Vec<u32>, Error> {

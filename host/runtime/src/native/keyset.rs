@@ -4,10 +4,10 @@ use guest_keyset::{
     Filter, Key, PageRequest as Request, Param, Position as Place, Progress, Reader, Rows, Writer,
 };
 
-use crate::bindings::types::{Rows as LogRows, Value};
-use crate::error::Error;
-use crate::log::session::Session;
-use crate::page::{PageRequest, Position};
+use keyhole_log::error::Error;
+use keyhole_log::model::{PageRequest, Position};
+use keyhole_log::session::Session;
+use keyhole_log::value::{Rows as LogRows, Value};
 
 /// Answers a request as `guest-keyset` does: the events' handles.
 pub fn page(session: &mut Session, request: &PageRequest) -> Result<Vec<u32>, Error> {

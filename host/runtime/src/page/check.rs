@@ -7,33 +7,32 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::error::{Error, Lie};
-use crate::log::rows::Range;
-use crate::log::session::Session;
-use crate::page::{Filter, Key, Page, PageRequest, Position};
+use keyhole_log::error::{Error, Lie};
+use keyhole_log::model::{Filter, Key, Page, PageRequest, Position};
+use keyhole_log::snapshot::{Range, Snapshot};
 
 /// Reads the rows of the claimed events and checks them. The page comes back without payloads.
 ///
 /// Fails with `Lied` where the answer is wrong in a way that the page itself shows.
-pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
+pub fn read(snapshot: Snapshot<'_>, request: &PageRequest, claims: &[i64]) -> Result<Page, Error> {
     let size = request.page_size as usize;
     if claims.len() > size {
         let detail = format!("{} events, but {size} were asked for", claims.len());
         return Err(Error::Lied { kind: Lie::OneTooMany, detail });
     }
-    let up_to = request.up_to.unwrap_or(i64::MAX).min(session.high_water());
-    let mut page = Page::empty(request.clone(), session.high_water());
+    let up_to = request.up_to.unwrap_or(i64::MAX).min(snapshot.high_water());
+    let mut page = Page::empty(request.clone(), snapshot.high_water());
     let mut expected = None;
-    if push_expected(session, request, up_to, claims, &mut page)? {
-        if page.rows.iter().map(|row| row.id).eq(claims.iter().copied()) && in_place(&page) {
+    if push_expected(snapshot, request, up_to, claims, &mut page)? {
+        if page.ids().eq(claims.iter().copied()) && in_place(&page) {
             page.proved = true;
             return Ok(page);
         }
-        expected = Some(std::mem::replace(&mut page, Page::empty(request.clone(), session.high_water())));
+        expected = Some(std::mem::replace(&mut page, Page::empty(request.clone(), snapshot.high_water())));
     }
     // Either there is no proof by range, or it failed and the events themselves tell why.
     for &id in claims {
-        if id > up_to || !session.push_row(id, &mut page)? {
+        if id > up_to || !snapshot.push_row(id, &mut page)? {
             let detail = match request.up_to {
                 Some(bound) if id > bound => format!("event {id} lies beyond the request's bound {bound}"),
                 _ => format!("event {id} does not exist"),
@@ -51,16 +50,16 @@ pub fn read(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<
 /// Appends to the page what the claims must be, as far as one more than is claimed. False where the host cannot
 /// tell: then nothing is appended.
 fn push_expected(
-    session: &Session,
+    snapshot: Snapshot<'_>,
     request: &PageRequest,
     up_to: i64,
     claims: &[i64],
     page: &mut Page,
 ) -> Result<bool, Error> {
     let most = (request.page_size as usize).min(claims.len() + 1);
-    page.rows.reserve(most);
-    let Some(widest) = widest(session, request, claims)? else { return Ok(false) };
-    if session.push_range(widest, &request.filter, up_to, most, page)? {
+    page.reserve(most);
+    let Some(widest) = widest(snapshot, request, claims)? else { return Ok(false) };
+    if snapshot.push_range(widest, &request.filter, up_to, most, page)? {
         return Ok(true);
     }
     page.clear();
@@ -69,8 +68,8 @@ fn push_expected(
         // That was the way from the first claim to the last already.
         return Ok(false);
     }
-    let Some(ends) = ends(session, claims)?.filter(|&ends| ends != widest) else { return Ok(false) };
-    if session.push_range(ends, &request.filter, up_to, most, page)? {
+    let Some(ends) = ends(snapshot, claims)?.filter(|&ends| ends != widest) else { return Ok(false) };
+    if snapshot.push_range(ends, &request.filter, up_to, most, page)? {
         return Ok(true);
     }
     page.clear();
@@ -79,12 +78,12 @@ fn push_expected(
 
 /// The range whose first matching events, as many as are claimed, must be the claimed ones: from where the page
 /// begins to the end of the window. None where the host cannot tell where it begins.
-fn widest(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Option<Range>, Error> {
+fn widest(snapshot: Snapshot<'_>, request: &PageRequest, claims: &[i64]) -> Result<Option<Range>, Error> {
     let filter = &request.filter;
     let newest = match (request.position, claims.first()) {
         (Position::After(key), _) => before(key).map(|limit| limit.min(top(filter))),
         (Position::Page(1), _) => Some(top(filter)),
-        (Position::Page(_), Some(&first)) => session.key(first)?,
+        (Position::Page(_), Some(&first)) => snapshot.key(first)?,
         (Position::Page(_), None) => None,
     };
     Ok(newest.map(|newest| Range { newest, oldest: bottom(filter) }))
@@ -92,9 +91,9 @@ fn widest(session: &Session, request: &PageRequest, claims: &[i64]) -> Result<Op
 
 /// The range from the first claimed event to the last, which proves less and holds fewer events to pass; none
 /// where a claim has no row.
-fn ends(session: &Session, claims: &[i64]) -> Result<Option<Range>, Error> {
+fn ends(snapshot: Snapshot<'_>, claims: &[i64]) -> Result<Option<Range>, Error> {
     let (Some(&first), Some(&last)) = (claims.first(), claims.last()) else { return Ok(None) };
-    let (newest, oldest) = (session.key(first)?, session.key(last)?);
+    let (newest, oldest) = (snapshot.key(first)?, snapshot.key(last)?);
     Ok(newest.zip(oldest).map(|(newest, oldest)| Range { newest, oldest }))
 }
 

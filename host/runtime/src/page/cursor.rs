@@ -10,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::error::Error;
-use crate::page::{Filter, Key, Page};
 use crate::secret::{self, SECRET};
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, Key, Page};
 
 const VERSION: u8 = 1;
 const BODY: usize = 1 + 3 * 8;

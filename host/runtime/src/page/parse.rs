@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::Error;
-use crate::page::{Cursors, Filter, Key, PageRequest, Position};
+use crate::page::Cursors;
+use keyhole_log::error::Error;
+use keyhole_log::model::{Filter, Key, PageRequest, Position};
 
 /// The fields of a query. `after` holds a cursor; `after_key` and `up_to` are what reports print, so
 /// that any request can be repeated.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::page::{Event, Page};
+use keyhole_log::model::{Event, Page};
 
 /// Appends the page as one JSON object. `next` is the cursor of the next page, for a full one.
 pub fn render(page: &Page, next: Option<&str>, out: &mut Vec<u8>) {
@@ -11,7 +11,8 @@ pub fn render(page: &Page, next: Option<&str>, out: &mut Vec<u8>) {
 }
 
 fn write_page(page: &Page, next: Option<&str>, out: &mut Vec<u8>) -> std::io::Result<()> {
-    out.reserve(page.payloads.len() + page.text.len() + page.len() * 160 + 256);
+    let payloads = usize::try_from(page.payload_bytes()).unwrap_or_default();
+    out.reserve(payloads + page.text_bytes() + page.len() * 160 + 256);
     out.extend_from_slice(b"{\"query\": ");
     serde_json::to_writer(&mut *out, &page.request)?;
     out.extend_from_slice(b", \"events\": [");
@@ -44,7 +45,7 @@ fn write_event(event: &Event<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::{Filter, PageRequest, Position};
+    use keyhole_log::model::{Filter, PageRequest, Position};
 
     #[test]
     fn a_page_is_the_contracts_json_plus_next() {

@@ -1,16 +1,14 @@
-//! Letting a strategy in: the least stanza that covers what it used, written into the policy without
+//! Letting a strategy in: the least section that covers what it used, written into the policy without
 //! touching anything else in it.
 
 use std::path::Path;
 
-use toml_edit::{DocumentMut, InlineTable, Item, Value};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
 
-use crate::log::gate::FUNCTIONS;
-use crate::policy::grants::{INTERFACES, SHOWN_COLUMNS, VIRTUAL_TABLES};
+use crate::policy::Policy;
 use crate::policy::lines::Imports;
-use crate::policy::problem::listed;
 use crate::policy::value::{list, quoted};
-use crate::policy::{Grants, Policy};
+use keyhole_log::grants::{FUNCTIONS, LISTS, SHOWN_COLUMNS, VIRTUAL_TABLES};
 
 /// What a strategy used while it was run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,9 +39,14 @@ impl Used {
             most: Vec::new(),
         }
     }
+
+    /// The lists of names, in the order of [`LISTS`].
+    fn lists(&self) -> [&[&'static str]; 5] {
+        [&self.interfaces, &self.columns, &self.functions, &self.virtual_tables, &self.wasi]
+    }
 }
 
-/// Who lets it in, when and why.
+/// Who lets a strategy in, when and why.
 #[derive(Clone, Debug)]
 pub struct Approval<'a> {
     /// Who.
@@ -56,34 +59,35 @@ pub struct Approval<'a> {
     pub audit: Option<&'a str>,
 }
 
-/// The least stanza that grants what was used, ready to be put at a policy's end.
-pub fn stanza(name: &str, file: &Path, digest: &str, used: &Used, approval: &Approval<'_>) -> String {
+impl Approval<'_> {
+    fn written(&self) -> String {
+        let Self { by, at, reason, audit } = self;
+        let audit = audit.map(|audit| format!(", audit = \"sha256:{audit}\"")).unwrap_or_default();
+        format!("{{ by = {}, at = {at}, reason = {}{audit} }}", quoted(by), quoted(reason))
+    }
+}
+
+/// The least section that grants what was used, ready to be put at a policy's end.
+pub fn section(name: &str, file: &Path, digest: &str, used: &Used, approval: &Approval<'_>) -> String {
     let mut text = String::new();
     if !used.most.is_empty() {
         let most: Vec<String> = used.most.iter().map(|(limit, number)| format!("{limit} {number}")).collect();
         text += &format!("# What it used at most for one page: {}\n", most.join(", "));
     }
-    text += &format!("[strategy.{name}]\n");
-    text += &format!("file = {}\n", quoted(&file.display().to_string()));
-    text += &format!("digest = \"sha256:{digest}\"\n");
-    for (key, order, words) in [
-        ("interfaces", &INTERFACES[..], &used.interfaces),
-        ("columns", &SHOWN_COLUMNS[..], &used.columns),
-        ("functions", FUNCTIONS, &used.functions),
-        ("virtual_tables", &VIRTUAL_TABLES[..], &used.virtual_tables),
-        ("wasi", &crate::policy::WASI[..], &used.wasi),
-    ] {
+    let file = quoted(&file.display().to_string());
+    text += &format!("[strategy.{name}]\nfile = {file}\ndigest = \"sha256:{digest}\"\n");
+    for ((key, order), words) in LISTS.into_iter().zip(used.lists()) {
         let sorted: Vec<&str> = order.iter().copied().filter(|word| words.contains(word)).collect();
         let always = matches!(key, "interfaces" | "columns" | "functions");
         if always || !sorted.is_empty() {
             text += &format!("{key} = {}\n", list(&sorted));
         }
     }
-    text + &format!("approved = {}\n", approved(approval))
+    text + &format!("approved = {}\n", approval.written())
 }
 
-/// A policy's text with a new stanza at its end. What stood in it before is untouched.
-pub fn add(policy: &str, stanza: &str) -> String {
+/// A policy's text with a new section at its end. What stood in it before is untouched.
+pub fn add(policy: &str, section: &str) -> String {
     let gap = if policy.is_empty() || policy.ends_with("\n\n") {
         ""
     } else if policy.ends_with('\n') {
@@ -91,10 +95,10 @@ pub fn add(policy: &str, stanza: &str) -> String {
     } else {
         "\n\n"
     };
-    format!("{policy}{gap}{stanza}")
+    format!("{policy}{gap}{section}")
 }
 
-/// A policy's text in which an existing stanza means another file: its digest, if it names one, its path,
+/// A policy's text in which an existing section means another file: its digest, if it names one, its path,
 /// and who approved it. Its grants stay as they are.
 pub fn replace(
     policy: &str,
@@ -104,44 +108,40 @@ pub fn replace(
     approval: &Approval<'_>,
 ) -> Result<String, String> {
     let mut document: DocumentMut = policy.parse().map_err(|error| format!("this is not TOML: {error}"))?;
-    let stanza = document
+    let section = document
         .get_mut("strategy")
         .and_then(|strategies| strategies.get_mut(name))
         .and_then(Item::as_table_like_mut)
         .ok_or_else(|| format!("there is no [strategy.{name}] to change"))?;
-    if stanza.contains_key("digest") {
-        set(stanza, "digest", Value::from(format!("sha256:{digest}")));
+    if section.contains_key("digest") {
+        set(section, "digest", Value::from(format!("sha256:{digest}")));
     }
-    set(stanza, "file", Value::from(file.display().to_string()));
-    let table: InlineTable = approved(approval)
-        .parse::<Value>()
-        .ok()
-        .and_then(|value| value.as_inline_table().cloned())
-        .ok_or_else(|| "the approval cannot be written".to_owned())?;
-    set(stanza, "approved", Value::InlineTable(table));
+    set(section, "file", Value::from(file.display().to_string()));
+    let approved = approval.written().parse().map_err(|_| "the approval cannot be written".to_owned())?;
+    set(section, "approved", approved);
     Ok(document.to_string())
 }
 
-/// That an edited policy is valid, and grants exactly what it did before, but for one new stanza or for
-/// the bytes that one stanza means.
+/// That an edited policy is valid, and grants exactly what it did before, but for one new section or for
+/// the bytes that one section means.
 pub fn check_edit(before: &Policy, text: &str, name: &str, used: &Used) -> Result<(), String> {
-    let after =
-        Policy::parse(text).map_err(|problems| format!("it would not be valid:{}", listed(&problems)))?;
+    let after = Policy::parse(text).map_err(|mistakes| {
+        let lines: String = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
+        format!("it would not be valid:{lines}")
+    })?;
     // The environment is not in the text: what it says is left out of the comparison.
     let same = after.keys == before.keys
-        && before.stanzas.iter().all(|(known, stanza)| {
-            after.stanzas.get(known).is_some_and(|now| same_words(&now.grants, &stanza.grants))
+        && before.sections.iter().all(|(known, section)| {
+            after.sections.get(known).is_some_and(|now| now.grants.lists() == section.grants.lists())
         })
-        && after.stanzas.keys().all(|known| known == name || before.stanzas.contains_key(known));
-    let granted = after.stanzas.get(name).map(|stanza| &stanza.grants);
-    let no_more = before.stanzas.contains_key(name)
-        || granted.is_some_and(|grants| {
-            same_set(&grants.interfaces, &used.interfaces)
-                && same_set(&grants.columns, &used.columns)
-                && same_set(&grants.functions, &used.functions)
-                && same_set(&grants.virtual_tables, &used.virtual_tables)
-                && same_set(&grants.wasi, &used.wasi)
-        });
+        && after.sections.keys().all(|known| known == name || before.sections.contains_key(known));
+    let same_set =
+        |(one, other): (&[&str], &[&str])| one.len() == other.len() && one.iter().all(|w| other.contains(w));
+    let no_more = before.sections.contains_key(name)
+        || after
+            .sections
+            .get(name)
+            .is_some_and(|new| new.grants.lists().into_iter().zip(used.lists()).all(same_set));
     if same && no_more {
         Ok(())
     } else {
@@ -149,35 +149,13 @@ pub fn check_edit(before: &Policy, text: &str, name: &str, used: &Used) -> Resul
     }
 }
 
-fn same_words(one: &Grants, other: &Grants) -> bool {
-    one.interfaces == other.interfaces
-        && one.columns == other.columns
-        && one.functions == other.functions
-        && one.virtual_tables == other.virtual_tables
-        && one.wasi == other.wasi
-}
-
-fn same_set(one: &[&str], other: &[&str]) -> bool {
-    one.len() == other.len() && one.iter().all(|word| other.contains(word))
-}
-
-fn approved(approval: &Approval<'_>) -> String {
-    let Approval { by, at, reason, audit } = approval;
-    let mut text = format!("{{ by = {}, at = {at}, reason = {}", quoted(by), quoted(reason));
-    if let Some(audit) = audit {
-        text += &format!(", audit = \"sha256:{audit}\"");
-    }
-    text + " }"
-}
-
 /// Sets a key; what stands around its value, a comment above all, stays.
-fn set(table: &mut dyn toml_edit::TableLike, key: &str, mut value: Value) {
+fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     if let Some(old) = table.get(key).and_then(Item::as_value) {
         *value.decor_mut() = old.decor().clone();
     }
-    if let Some(item) = table.get_mut(key) {
-        *item = Item::Value(value);
-    } else {
-        table.insert(key, Item::Value(value));
+    match table.get_mut(key) {
+        Some(item) => *item = Item::Value(value),
+        None => _ = table.insert(key, Item::Value(value)),
     }
 }

@@ -1,13 +1,14 @@
-//! docs/policy.md, made from the table of keys.
+//! What is written out of the table of keys: docs/policy.md, and the policy that `policy new` makes.
 
-use crate::limits::Unit;
-use crate::policy::key::{self, Form, Key};
-use crate::policy::number;
+use crate::policy::key::{self, PolicyKey};
+use crate::policy::value::Form;
+use crate::policy::value::number_written;
+use keyhole_log::limits::Unit;
 
-const HEAD: &str = "\
+const DOCS_HEAD: &str = "\
 # The policy
 
-<!-- Generated from host/runtime/src/policy/key.rs: `KEYHOLE_BLESS=1 cargo test --release -p keyhole --lib policy::` -->
+<!-- Generated from host/runtime/src/policy/key.rs: `KEYHOLE_BLESS=1 cargo test --release -p keyhole-runtime --lib policy::` -->
 
 A policy is a TOML file that says what the engine may use, what one request may use, and what each strategy is
 granted. It is named by `--policy FILE` or `KEYHOLE_POLICY`. Deny by default: what is not named is not granted. Unknown
@@ -40,7 +41,7 @@ only the operator's own hand adds them.
 `KEYHOLE_LIMITS_GUEST_TIME=20ms`, stand above the file. What a stanza says stands above them.
 ";
 
-const SECTIONS: [(&str, &str); 8] = [
+const DOCS_TABLES: [(&str, &str); 8] = [
     ("", "At the top"),
     ("host", "[host]: ceilings of the engine's pools"),
     ("limits", "[limits]: limits of one request; also `limits` of a stanza"),
@@ -51,45 +52,108 @@ const SECTIONS: [(&str, &str); 8] = [
     ("strategy.approved", "[strategy.NAME] approved"),
 ];
 
-/// The whole text.
+/// The text of docs/policy.md.
 pub fn markdown() -> String {
-    let mut text = HEAD.to_owned();
-    for (section, title) in SECTIONS {
+    let mut text = DOCS_HEAD.to_owned();
+    for (table, title) in DOCS_TABLES {
         text += &format!(
             "\n## {title}\n\n| key | what may be written | default | from | to | a change needs | meaning, and why |\n|---|---|---|---|---|---|---|\n"
         );
-        for key in key::of_section(section) {
-            text += &line(key);
-        }
-        if section == "scratch" {
+        text.extend(key::of_table(table).map(line));
+        if table == "scratch" {
             text += "\n## [keys]\n\n`NAME = \"RW…\"`: a minisign public key, the second line of a `.pub` file. A change needs a reload.\n";
         }
     }
     text
 }
 
-fn line(key: &Key) -> String {
+fn line(key: &PolicyKey) -> String {
     let (least, most) = match key.form {
-        Form::Number(Unit::Switch, ..) => (String::new(), String::new()),
-        Form::Number(unit, least, most) => (number::written(least, unit), number::written(most, unit)),
+        Form::Number(unit, least, most) if unit != Unit::Switch => {
+            (number_written(least, unit), number_written(most, unit))
+        }
         Form::Share => ("0".to_owned(), "1".to_owned()),
         _ => (String::new(), String::new()),
     };
-    let most = key.ceiling.map_or(most, |ceiling| format!("`host.{ceiling}`"));
-    let why = if key.reason.is_empty() { String::new() } else { format!(": {}", key.reason) };
+    let most = if key.under_ceiling { format!("host.{}", key.name) } else { most };
+    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
     format!(
-        "| `{}` | {} | {} | {} | {} | {} | {}{why}. |\n",
+        "| `{}` | {} | {} | {} | {} | {} | {}. |\n",
         key.name,
         key.form.allowed(),
         code(key.default),
-        if least.starts_with('`') { least } else { code(&least) },
-        if most.starts_with('`') { most } else { code(&most) },
-        key.changes.name(),
-        key.meaning.replace('|', "\\|"),
+        code(&least),
+        code(&most),
+        key.changes,
+        about(key).replace('|', "\\|"),
     )
-    .replace("x || x", "x \\|\\| x")
 }
 
-fn code(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("`{text}`") }
+/// What a key means, and why its default is what it is.
+fn about(key: &PolicyKey) -> String {
+    let gap = if key.reason.is_empty() { "" } else { ": " };
+    format!("{}{gap}{}", key.meaning, key.reason)
+}
+
+const TEMPLATE_HEAD: &str = "\
+# Keyhole's policy: what the engine may use, what one request may use, and what each strategy is granted.
+# Deny by default: what is not named is not granted. Every key stands here at its default.
+# `keyhole policy check` finds what is wrong, `keyhole policy show` prints what is in effect.
+
+version = 1
+";
+
+const TEMPLATE_TABLES: [(&str, &str); 4] = [
+    ("host", "Ceilings of the engine's pools, for the whole process. A change takes a restart."),
+    ("limits", "Limits of one request, for every strategy that has none of its own."),
+    ("serve", "What `keyhole serve` runs."),
+    ("scratch", "How much derived data strategies may keep in the cache folder."),
+];
+
+const TEMPLATE_KEYS: &str = "
+# Whose signatures are known: minisign public keys by name (the second line of a .pub file).
+[keys]
+# vendor = \"RW…\"
+";
+
+const TEMPLATE_STRATEGY: &str = "
+# A strategy. `keyhole policy allow FILE --as NAME --by WHO --reason TEXT` runs one and writes its stanza.
+#
+# [strategy.NAME]
+";
+
+/// The policy that `policy new` makes: every key, at its default, with what it means and why.
+pub fn template() -> String {
+    let mut text = TEMPLATE_HEAD.to_owned();
+    for (table, what) in TEMPLATE_TABLES {
+        text += &format!("\n# {what}\n[{table}]\n");
+        for key in key::of_table(table) {
+            let default = match key.form {
+                Form::Table(inner) => inline(inner),
+                _ => key.default.to_owned(),
+            };
+            text += &format!("# {}.\n{} = {default}\n", about(key), key.name);
+        }
+    }
+    text += TEMPLATE_KEYS;
+    text += TEMPLATE_STRATEGY;
+    for key in key::of_table("strategy") {
+        let default = match key.form {
+            Form::Table("limits") => "{ }".to_owned(),
+            Form::Table(inner) => inline(inner),
+            _ => or_open(key.default).to_owned(),
+        };
+        text += &format!("#   {}.\n# {} = {default}\n", about(key), key.name);
+    }
+    text
+}
+
+fn inline(table: &str) -> String {
+    let keys: Vec<String> =
+        key::of_table(table).map(|key| format!("{} = {}", key.name, or_open(key.default))).collect();
+    format!("{{ {} }}", keys.join(", "))
+}
+
+fn or_open(default: &str) -> &str {
+    if default.is_empty() { "…" } else { default }
 }

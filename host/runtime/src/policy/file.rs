@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::error::Error;
+use keyhole_log::error::Error;
 
 /// Most bytes of a policy.
 pub const MOST_BYTES: u64 = 1 << 20;

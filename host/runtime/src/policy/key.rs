@@ -3,381 +3,200 @@
 
 use std::sync::LazyLock;
 
-use crate::limits::{CEILINGS, LIMITS, Quantity, Unit};
-use crate::log::gate::FUNCTIONS;
-use crate::policy::grants::{INTERFACES, REFRESH_AFTER, SHOWN_COLUMNS, VIRTUAL_TABLES, WASI};
-use crate::policy::number;
+use toml::de::DeValue;
 
-/// The form of a value.
+use crate::policy::value::{self, Form, Value};
+use keyhole_log::grants::{FUNCTIONS, INTERFACES, REFRESH_AFTER, SHOWN_COLUMNS, VIRTUAL_TABLES, WASI_WORDS};
+use keyhole_log::limits::{CEILINGS, LIMITS, Quantity, Unit};
+
+const RESTART: &str = "restart";
+pub(super) const RELOAD: &str = "reload";
+/// At the first start; afterwards the state folder knows.
+const FIRST_START: &str = "first start";
+
+/// One key of a policy.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
-    /// A number between two bounds.
-    Number(Unit, u64, u64),
-    /// A part of the whole, from 0 to 1.
-    Share,
-    /// One line of text.
-    Text,
-    /// The path of a file, relative to the policy's own folder.
-    Path,
-    /// The name of a strategy, built in or with a stanza.
-    Strategy,
-    /// `sha256:` and 64 hexadecimal digits.
-    Digest,
-    /// The name of a key in `[keys]`.
-    KeyName,
-    /// A day, or a day and a time.
-    Date,
-    /// Some of these words.
-    Words(&'static [&'static str]),
-    /// `fresh` or `warm[:USES]`.
-    Instances,
-    /// A table with the keys of that section.
-    Table(&'static str),
-}
-
-impl Form {
-    /// What may be written, for people.
-    pub fn allowed(self) -> String {
-        match self {
-            Self::Number(unit, ..) => number::form(unit).to_owned(),
-            Self::Share => "a number from 0 to 1, such as 0.001".to_owned(),
-            Self::Text => "a text of one line, at most 500 characters".to_owned(),
-            Self::Path => "the path of a file, relative to the policy's folder".to_owned(),
-            Self::Strategy => "the name of a strategy: built in, or with a stanza".to_owned(),
-            Self::Digest => {
-                "\"sha256:\" and 64 hexadecimal digits, as `keyhole inspect FILE` prints it".to_owned()
-            }
-            Self::KeyName => "the name of a key in [keys]".to_owned(),
-            Self::Date => "a day, such as 2026-11-20, or a time, such as 2026-11-20T09:30:00Z".to_owned(),
-            Self::Words(words) => format!("a list of {}", words.join(", ")),
-            Self::Instances => "\"fresh\", \"warm\" or \"warm:USES\"".to_owned(),
-            Self::Table(_) => "a table".to_owned(),
-        }
-    }
-}
-
-/// When a changed value is in effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changes {
-    /// After a restart.
-    Restart,
-    /// From the next time that the policy is read.
-    Reload,
-    /// At the first start; afterwards the state folder knows.
-    FirstStart,
-}
-
-impl Changes {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::FirstStart => "first start",
-        }
-    }
-}
-
-/// One key.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The table it stands in: `host`, `limits`, `strategy`, ….
-    pub section: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// What may be written.
-    pub form: Form,
+pub(super) struct PolicyKey {
+    /// The table that it stands in: `host`, `limits`, `strategy`, ….
+    pub(super) table: &'static str,
+    pub(super) name: &'static str,
+    pub(super) form: Form,
     /// Its value where the policy says nothing, as it would be written; empty if there is none.
-    pub default: &'static str,
-    /// The key of `[host]` that it may not exceed.
-    pub ceiling: Option<&'static str>,
-    /// When a change is in effect.
-    pub changes: Changes,
-    /// What it means.
-    pub meaning: &'static str,
+    pub(super) default: &'static str,
+    /// Whether it may not exceed the key of the same name in `[host]`.
+    pub(super) under_ceiling: bool,
+    /// What a change of it needs to be in effect.
+    pub(super) changes: &'static str,
+    pub(super) meaning: &'static str,
     /// Why the default is what it is.
-    pub reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
-impl Key {
-    /// Section and name.
-    pub fn path(&self) -> String {
-        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+impl PolicyKey {
+    /// Table and name.
+    pub(super) fn path(&self) -> String {
+        if self.table.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.table, self.name) }
+    }
+
+    /// Its value where the policy says nothing.
+    pub(super) fn default_value(&self) -> Option<Value> {
+        let value = DeValue::parse(self.default).ok()?;
+        value::read(value.get_ref(), self.form).ok()
     }
 }
 
 /// Every key, in the order in which a policy is written.
-pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    let mut keys = vec![VERSION];
-    keys.extend(CEILINGS.iter().map(|quantity| of(quantity, "host", Changes::Restart)));
-    keys.extend(LIMITS.iter().map(|quantity| of(quantity, "limits", Changes::Reload)));
-    keys.extend(SERVE);
-    keys.extend(SCRATCH);
-    keys.extend(STRATEGY);
+pub(super) static KEYS: LazyLock<Vec<PolicyKey>> = LazyLock::new(|| {
+    let mut keys = VERSION.to_vec();
+    keys.extend(CEILINGS.iter().map(|quantity| of(quantity, "host", RESTART)));
+    keys.extend(LIMITS.iter().map(|quantity| of(quantity, "limits", RELOAD)));
+    keys.extend(OTHERS);
     keys
 });
 
-/// The keys of a section.
-pub fn of_section(section: &str) -> impl Iterator<Item = &'static Key> + Clone {
-    KEYS.iter().filter(move |key| key.section == section)
+/// The keys of a table.
+pub(super) fn of_table(table: &str) -> impl Iterator<Item = &'static PolicyKey> + Clone {
+    KEYS.iter().filter(move |key| key.table == table)
 }
 
-/// The key of that name in a section.
-pub fn find(section: &str, name: &str) -> Option<&'static Key> {
-    of_section(section).find(|key| key.name == name)
+/// The key of that name in a table.
+pub(super) fn find(table: &str, name: &str) -> Option<&'static PolicyKey> {
+    of_table(table).find(|key| key.name == name)
 }
 
-fn of(quantity: &Quantity, section: &'static str, changes: Changes) -> Key {
+fn of(quantity: &Quantity, table: &'static str, changes: &'static str) -> PolicyKey {
     // A switch of the same name bounds nothing.
     let bounds = |ceiling: &Quantity| ceiling.name == quantity.name && ceiling.unit == quantity.unit;
-    let ceiling = section == "limits" && CEILINGS.iter().any(bounds);
-    Key {
-        section,
+    PolicyKey {
+        table,
         name: quantity.name,
         form: Form::Number(quantity.unit, quantity.least, quantity.most),
-        default: number::written(quantity.default, quantity.unit).leak(),
-        ceiling: ceiling.then_some(quantity.name),
+        default: value::number_written(quantity.default, quantity.unit).leak(),
+        under_ceiling: table == "limits" && CEILINGS.iter().any(bounds),
         changes,
         meaning: quantity.meaning,
         reason: quantity.reason,
     }
 }
 
-const VERSION: Key = Key {
-    section: "",
-    name: "version",
-    form: Form::Number(Unit::Count, 1, 1),
-    default: "1",
-    ceiling: None,
-    changes: Changes::Restart,
-    meaning: "Version of the policy's form",
-    reason: "so that a later program never reads an old policy in a new sense",
+/// Declares the keys of tables, a line each for: its form, its default, when a change is in effect; its meaning; the
+/// reason of its default.
+macro_rules! keys {
+    ($($table:literal: { $($name:literal $form:expr, $default:literal, $changes:ident,
+        $meaning:literal, $reason:literal;)* })*) => {
+        [$($(PolicyKey {
+            table: $table,
+            name: $name,
+            form: $form,
+            default: $default,
+            under_ceiling: false,
+            changes: $changes,
+            meaning: $meaning,
+            reason: $reason,
+        },)*)*]
+    };
+}
+
+const VERSION: [PolicyKey; 1] = keys! {
+    "": {
+        "version" Form::Number(Unit::Count, 1, 1), "1", RESTART,
+            "Version of the policy's form",
+            "so that a later program never reads an old policy in a new sense";
+    }
 };
 
-/// What most keys have in common.
-const PLAIN: Key = Key { default: "", changes: Changes::Reload, ..VERSION };
+const _: () = assert!(REFRESH_AFTER == 1_000, "the default of scratch.refresh_after is written below");
 
-const SERVE: [Key; 7] = {
-    const SERVE: Key = Key { section: "serve", ..PLAIN };
-    const BREAKER: Key = Key { section: "serve.breaker", ..PLAIN };
-    [
-        Key {
-            name: "active",
-            form: Form::Strategy,
-            default: "\"keyset\"",
-            changes: Changes::FirstStart,
-            meaning: "The strategy that `serve` starts with",
-            reason: "built in, proven equal to the baseline, and fast at any depth",
-            ..SERVE
-        },
-        Key {
-            name: "reference",
-            form: Form::Strategy,
-            default: "\"native-baseline\"",
-            meaning: "The strategy that a share of the pages is compared with",
-            reason: "plain SQL of the host's own, the definition of a right page",
-            ..SERVE
-        },
-        Key {
-            name: "reference_share",
-            form: Form::Share,
-            default: "0.001",
-            meaning: "The share of the pages that is compared, later and off the request's path",
-            reason: "a page by OFFSET costs some hundred times a page by key: this adds a tenth",
-            ..SERVE
-        },
-        Key {
-            name: "proof_time",
-            form: Form::Number(Unit::Time, 1_000, 86_400_000),
-            default: "\"1h\"",
-            meaning: "The time in which a strategy is to be indexed and proven before it may serve",
-            reason: "some 20 s at 50,000 events; where the reference pages by OFFSET it grows with the log",
-            ..SERVE
-        },
-        Key {
-            name: "breaker",
-            form: Form::Table("serve.breaker"),
-            meaning: "When a failing strategy is taken out",
-            reason: "",
-            ..SERVE
-        },
-        Key {
-            name: "failures",
-            form: Form::Number(Unit::Count, 1, 1_000_000),
-            default: "5",
-            meaning: "Failures of the strategy's own that open the breaker",
-            reason: "one may be a strange request, five are a broken strategy; a lie opens it at once",
-            ..BREAKER
-        },
-        Key {
-            name: "within",
-            form: Form::Number(Unit::Time, 1_000, 86_400_000),
-            default: "\"1m\"",
-            meaning: "The time in which they are counted",
-            reason: "long enough for a rare request to come back, short enough to forget a bad hour",
-            ..BREAKER
-        },
-    ]
-};
-
-const SCRATCH: [Key; 3] = {
-    const SCRATCH: Key = Key { section: "scratch", ..PLAIN };
-    [
-        Key {
-            name: "quota",
-            form: Form::Number(Unit::Bytes, 1 << 20, 1 << 40),
-            default: "\"1GiB\"",
-            meaning: "Most bytes of one strategy's scratch: database, log and temporary files together",
-            reason: "the keyset strategy's tables at 15,000,000 events",
-            ..SCRATCH
-        },
-        Key {
-            name: "total",
-            form: Form::Number(Unit::Bytes, 1 << 20, 1 << 44),
-            default: "\"4GiB\"",
-            meaning: "Most bytes of all scratch in the cache folder; the least recently used goes first",
-            reason: "an active strategy, its successor, and the one to roll back to",
-            ..SCRATCH
-        },
-        Key {
-            name: "refresh_after",
-            form: Form::Number(Unit::Count, 1, 5_000),
-            default: "1_000",
-            meaning: "Events that may be uncovered before scratch is refreshed",
-            reason: "reading a tail of 1,000 uncovered events costs a page about as much as its payloads do",
-            ..SCRATCH
-        },
-    ]
-};
-
-const _: () = assert!(REFRESH_AFTER == 1_000, "the default of scratch.refresh_after is written above");
-
-const STRATEGY: [Key; 19] = {
-    const STRATEGY: Key = Key { section: "strategy", ..PLAIN };
-    const APPROVED: Key = Key { section: "strategy.approved", ..PLAIN };
-    [
-        Key {
-            name: "file",
-            form: Form::Path,
-            meaning: "The component, found under the stanza's name",
-            reason: "needed only for that: a file on the command line is known by its digest",
-            ..STRATEGY
-        },
-        Key {
-            name: "digest",
-            form: Form::Digest,
-            meaning: "The only bytes that get these grants",
-            reason: "a digest or a key is needed; if both are named, both must hold",
-            ..STRATEGY
-        },
-        Key {
-            name: "key",
-            form: Form::KeyName,
-            meaning: "Whose signature, in FILE.minisig beside it, the component must carry",
-            reason: "a signed successor gets the same grants and never more",
-            ..STRATEGY
-        },
-        Key {
-            name: "interfaces",
-            form: Form::Words(&INTERFACES),
-            default: "[]",
-            meaning: "Interfaces of the project's package that it may import",
-            reason: "nothing is granted that is not named",
-            ..STRATEGY
-        },
-        Key {
-            name: "columns",
-            form: Form::Words(&SHOWN_COLUMNS),
-            default: "[]",
-            meaning: "Columns of the log that its SQL may read, and that its scratch is fed with",
-            reason: "nothing is granted that is not named",
-            ..STRATEGY
-        },
-        Key {
-            name: "functions",
-            form: Form::Words(FUNCTIONS),
-            default: "[]",
-            meaning: "Functions of SQLite that its SQL may call",
-            reason: "nothing is granted that is not named; those that can be are deterministic and quick",
-            ..STRATEGY
-        },
-        Key {
-            name: "virtual_tables",
-            form: Form::Words(&VIRTUAL_TABLES),
-            default: "[]",
-            meaning: "Modules of virtual tables that it may use, in scratch only",
-            reason: "their code is larger than SQLite's core and seldom needed",
-            ..STRATEGY
-        },
-        Key {
-            name: "wasi",
-            form: Form::Words(&WASI),
-            default: "[]",
-            meaning: "WASI interfaces that it may import, each inert; \"inert\" grants all of them",
-            reason: "a strategy needs none; components of some toolchains import them all the same",
-            ..STRATEGY
-        },
-        Key {
-            name: "instances",
-            form: Form::Instances,
-            meaning: "How long an instance lives",
-            reason: "the command line decides; fresh, if it says nothing: nothing leaks between requests",
-            ..STRATEGY
-        },
-        Key {
-            name: "at_once",
-            form: Form::Number(Unit::Count, 1, 1_024),
-            meaning: "Requests of it that may run at once",
-            reason: "as many as there are workers, if it says nothing",
-            ..STRATEGY
-        },
-        Key {
-            name: "notes",
-            form: Form::Number(Unit::Switch, 0, 1),
-            default: "true",
-            meaning: "Whether its notes are kept for the operator",
-            reason: "they say why it failed; no client sees them",
-            ..STRATEGY
-        },
-        Key {
-            name: "quota",
-            form: Form::Number(Unit::Bytes, 1 << 20, 1 << 40),
-            meaning: "Most bytes of its scratch",
-            reason: "as scratch.quota, if it says nothing",
-            ..STRATEGY
-        },
-        Key {
-            name: "refresh_after",
-            form: Form::Number(Unit::Count, 1, 5_000),
-            meaning: "Events that may be uncovered before its scratch is refreshed",
-            reason: "as scratch.refresh_after, if it says nothing",
-            ..STRATEGY
-        },
-        Key {
-            name: "limits",
-            form: Form::Table("limits"),
-            meaning: "Its own limits, either way from [limits], below the host's ceilings",
-            reason: "as [limits], where it says nothing",
-            ..STRATEGY
-        },
-        Key {
-            name: "approved",
-            form: Form::Table("strategy.approved"),
-            meaning: "Who let it in, when and why: for people, checked by nobody",
-            reason: "",
-            ..STRATEGY
-        },
-        Key { name: "by", form: Form::Text, meaning: "Who approved it", reason: "", ..APPROVED },
-        Key { name: "at", form: Form::Date, meaning: "When", reason: "", ..APPROVED },
-        Key { name: "reason", form: Form::Text, meaning: "Why", reason: "", ..APPROVED },
-        Key {
-            name: "audit",
-            form: Form::Digest,
-            meaning: "The digest of the audit that was read",
-            reason: "",
-            ..APPROVED
-        },
-    ]
+const OTHERS: [PolicyKey; 29] = keys! {
+    "serve": {
+        "active" Form::Strategy, "\"keyset\"", FIRST_START,
+            "The strategy that `serve` starts with",
+            "built in, proven equal to the baseline, and fast at any depth";
+        "reference" Form::Strategy, "\"native-baseline\"", RELOAD,
+            "The strategy that a share of the pages is compared with",
+            "plain SQL of the host's own, the definition of a right page";
+        "reference_share" Form::Share, "0.001", RELOAD,
+            "The share of the pages that is compared, later and off the request's path",
+            "a page by OFFSET costs some hundred times a page by key: this adds a tenth";
+        "proof_time" Form::Number(Unit::Time, 1_000, 86_400_000), "\"1h\"", RELOAD,
+            "The time in which a strategy is to be indexed and proven before it may serve",
+            "some 20 s at 50,000 events; where the reference pages by OFFSET it grows with the log";
+        "breaker" Form::Table("serve.breaker"), "", RELOAD,
+            "When a failing strategy is taken out",
+            "";
+    }
+    "serve.breaker": {
+        "failures" Form::Number(Unit::Count, 1, 1_000_000), "5", RELOAD,
+            "Failures of the strategy's own that open the breaker",
+            "one may be a strange request, five are a broken strategy; a lie opens it at once";
+        "within" Form::Number(Unit::Time, 1_000, 86_400_000), "\"1m\"", RELOAD,
+            "The time in which they are counted",
+            "long enough for a rare request to come back, short enough to forget a bad hour";
+    }
+    "scratch": {
+        "quota" Form::Number(Unit::Bytes, 1 << 20, 1 << 40), "\"1GiB\"", RELOAD,
+            "Most bytes of one strategy's scratch: database, log and temporary files together",
+            "the keyset strategy's tables at 15,000,000 events";
+        "total" Form::Number(Unit::Bytes, 1 << 20, 1 << 44), "\"4GiB\"", RELOAD,
+            "Most bytes of all scratch in the cache folder; the least recently used goes first",
+            "an active strategy, its successor, and the one to roll back to";
+        "refresh_after" Form::Number(Unit::Count, 1, 5_000), "1_000", RELOAD,
+            "Events that may be uncovered before scratch is refreshed",
+            "reading a tail of 1,000 uncovered events costs a page about as much as its payloads do";
+    }
+    "strategy": {
+        "file" Form::Path, "", RELOAD,
+            "The component, found under the stanza's name",
+            "needed only for that: a file on the command line is known by its digest";
+        "digest" Form::Digest, "", RELOAD,
+            "The only bytes that get these grants",
+            "a digest or a key is needed; if both are named, both must hold";
+        "key" Form::KeyName, "", RELOAD,
+            "Whose signature, in FILE.minisig beside it, the component must carry",
+            "a signed successor gets the same grants and never more";
+        "interfaces" Form::Words(&INTERFACES), "[]", RELOAD,
+            "Interfaces of the project's package that it may import",
+            "nothing is granted that is not named";
+        "columns" Form::Words(&SHOWN_COLUMNS), "[]", RELOAD,
+            "Columns of the log that its SQL may read, and that its scratch is fed with",
+            "nothing is granted that is not named";
+        "functions" Form::Words(FUNCTIONS), "[]", RELOAD,
+            "Functions of SQLite that its SQL may call",
+            "nothing is granted that is not named; those that can be are deterministic and quick";
+        "virtual_tables" Form::Words(&VIRTUAL_TABLES), "[]", RELOAD,
+            "Modules of virtual tables that it may use, in scratch only",
+            "their code is larger than SQLite's core and seldom needed";
+        "wasi" Form::Words(&WASI_WORDS), "[]", RELOAD,
+            "WASI interfaces that it may import, each inert; \"inert\" grants all of them",
+            "a strategy needs none; components of some toolchains import them all the same";
+        "instances" Form::Instances, "", RELOAD,
+            "How long an instance lives",
+            "the command line decides; fresh, if it says nothing: nothing leaks between requests";
+        "at_once" Form::Number(Unit::Count, 1, 1_024), "", RELOAD,
+            "Requests of it that may run at once",
+            "as many as there are workers, if it says nothing";
+        "notes" Form::Number(Unit::Switch, 0, 1), "true", RELOAD,
+            "Whether its notes are kept for the operator",
+            "they say why it failed; no client sees them";
+        "quota" Form::Number(Unit::Bytes, 1 << 20, 1 << 40), "", RELOAD,
+            "Most bytes of its scratch",
+            "as scratch.quota, if it says nothing";
+        "refresh_after" Form::Number(Unit::Count, 1, 5_000), "", RELOAD,
+            "Events that may be uncovered before its scratch is refreshed",
+            "as scratch.refresh_after, if it says nothing";
+        "limits" Form::Table("limits"), "", RELOAD,
+            "Its own limits, either way from [limits], below the host's ceilings",
+            "as [limits], where it says nothing";
+        "approved" Form::Table("strategy.approved"), "", RELOAD,
+            "Who let it in, when and why: for people, checked by nobody",
+            "";
+    }
+    "strategy.approved": {
+        "by" Form::Text, "", RELOAD, "Who approved it", "";
+        "at" Form::Date, "", RELOAD, "When", "";
+        "reason" Form::Text, "", RELOAD, "Why", "";
+        "audit" Form::Digest, "", RELOAD, "The digest of the audit that was read", "";
+    }
 };
 
 #[cfg(test)]

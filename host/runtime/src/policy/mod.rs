@@ -1,41 +1,33 @@
 //! The operator's policy: ceilings of the engine, limits of a request, and what each strategy is
 //! granted. Deny by default; what is wrong with a policy is said all at once.
 
-#![allow(
-    clippy::format_push_string,
-    clippy::format_collect,
-    reason = "lines of a policy are put together a few times a run, and read best as what they become"
-)]
-
 pub mod allow;
 pub mod docs;
 pub mod file;
-pub mod grants;
 pub mod identity;
-pub mod key;
+mod key;
 pub mod lines;
-pub mod number;
-pub mod parse;
-pub mod problem;
+mod mistake;
+mod parse;
+mod section;
 pub mod show;
-pub mod stanza;
-pub mod template;
-pub mod value;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::limits::{CEILINGS, Ceilings, Limits};
+use keyhole_log::error::Error;
+use keyhole_log::grants::{BUILT_IN, Grants, ScratchLimits};
+use keyhole_log::limits::{Ceilings, Limits};
+use mistake::{Mistakes, nearest, shown};
+use parse::{Said, Settings};
+use value::Value;
 
-pub use grants::{
-    Grants, INERT, INTERFACES, KEY_COLUMNS, REFRESH_AFTER, SHOWN_COLUMNS, VIRTUAL_TABLES, WASI,
-};
-pub use parse::{Said, Setting, Settings};
-pub use problem::{Place, Problem};
-pub use stanza::{Approved, Stanza};
-pub use value::Value;
+pub use mistake::{Origin, PolicyMistake};
+pub use parse::check_name;
+pub use section::StrategySection;
+pub use value::number_written;
 
 /// What `serve` is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,17 +44,6 @@ pub struct Serve {
     pub failures: u64,
     /// The time in which they are counted.
     pub within: Duration,
-}
-
-/// How much scratch there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScratchLimits {
-    /// Bytes of one strategy's scratch.
-    pub quota: u64,
-    /// Bytes of all scratch in the cache folder.
-    pub total: u64,
-    /// Events that may be uncovered.
-    pub refresh_after: u64,
 }
 
 /// A policy, whole and valid.
@@ -82,33 +63,16 @@ pub struct Policy {
     pub scratch: ScratchLimits,
     /// The minisign public keys by name.
     pub keys: BTreeMap<String, String>,
-    /// What each strategy is granted, by name.
-    pub stanzas: BTreeMap<String, Stanza>,
+    /// What each strategy is granted, by its name.
+    pub sections: BTreeMap<String, StrategySection>,
     /// What was said, and where.
-    pub said: Said,
+    said: Said,
 }
 
 impl Default for Policy {
     /// What holds where nothing is said.
     fn default() -> Self {
-        Self {
-            file: None,
-            digest: None,
-            ceilings: Ceilings::default(),
-            limits: Limits::default(),
-            serve: Serve {
-                active: "keyset".to_owned(),
-                reference: "native-baseline".to_owned(),
-                reference_share: 0.001,
-                proof_time: Duration::from_hours(1),
-                failures: 5,
-                within: Duration::from_mins(1),
-            },
-            scratch: ScratchLimits { quota: 1 << 30, total: 4 << 30, refresh_after: REFRESH_AFTER },
-            keys: BTreeMap::new(),
-            stanzas: BTreeMap::new(),
-            said: Said::default(),
-        }
+        Self::put_together(Said::default(), &mut Mistakes::default())
     }
 }
 
@@ -120,37 +84,46 @@ impl Policy {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         match file {
             Some(path) => Self::read(path, variables),
-            None => Self::put_together(Said::default(), Vec::new(), variables)
-                .map_err(|problems| Error::BadPolicy { path: PathBuf::from("the environment"), problems }),
+            None => Self::parse_under("version = 1", variables)
+                .map_err(|mistakes| bad_policy(Path::new("the environment"), &mistakes)),
         }
     }
 
     /// Reads a policy file, under what these variables say.
     pub fn read(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
-        let bad = |problems| Error::BadPolicy { path: path.to_owned(), problems };
         let bytes = file::read(path, file::MOST_BYTES)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
-            bad(vec![Problem { place: Place::File, what: format!("it is not text: {error}") }])
+            let what = format!("it is not text: {error}");
+            bad_policy(path, &[PolicyMistake { origin: Origin::File, what }])
         })?;
-        let (said, problems) = parse::parse(text);
-        let policy = Self::put_together(said, problems, variables).map_err(bad)?;
-        Ok(Self { file: Some(path.to_owned()), digest: Some(crate::sha256(&bytes)), ..policy })
+        let policy = Self::parse_under(text, variables).map_err(|mistakes| bad_policy(path, &mistakes))?;
+        Ok(Self { file: Some(path.to_owned()), digest: Some(keyhole_log::hash::sha256(&bytes)), ..policy })
     }
 
     /// Reads a policy's text alone. Never panics, whatever the text.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let (said, problems) = parse::parse(text);
-        Self::put_together(said, problems, std::iter::empty())
+    pub fn parse(text: &str) -> Result<Self, Vec<PolicyMistake>> {
+        Self::parse_under(text, std::iter::empty())
     }
 
-    /// The folder that a stanza's paths start from.
+    fn parse_under(
+        text: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<PolicyMistake>> {
+        let (mut said, mut mistakes) = parse::parse(text);
+        parse::add_environment(&mut said.settings, variables, &mut mistakes);
+        let policy = Self::put_together(said, &mut mistakes);
+        let mistakes = mistakes.all();
+        if mistakes.is_empty() { Ok(policy) } else { Err(mistakes) }
+    }
+
+    /// The folder that the paths in a policy start from.
     pub fn folder(&self) -> PathBuf {
         let parent =
             self.file.as_deref().and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
         parent.unwrap_or(Path::new(".")).to_owned()
     }
 
-    /// A file's path as a stanza names it: from the policy's folder, where it lies below.
+    /// A file's path as the policy names it: from the policy's folder, where it lies below.
     pub fn relative(&self, component: &Path) -> PathBuf {
         match (component.canonicalize(), self.folder().canonicalize()) {
             (Ok(component), Ok(folder)) => {
@@ -162,8 +135,8 @@ impl Policy {
 
     /// What a built-in strategy is granted.
     pub fn built_in(&self, name: &str) -> Option<Grants> {
-        match self.stanzas.get(name) {
-            Some(stanza) => Some(stanza.grants.clone()),
+        match self.sections.get(name) {
+            Some(section) => Some(section.grants.clone()),
             None => Grants::built_in(name, &self.limits, &self.scratch),
         }
     }
@@ -179,160 +152,111 @@ impl Policy {
         }
     }
 
-    fn put_together(
-        mut said: Said,
-        mut problems: Vec<Problem>,
-        variables: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Problem>> {
-        parse::add_environment(&mut said, variables, &mut problems);
-        let mut policy = Self::default();
-        for ceiling in CEILINGS {
-            if let Some(number) = said.number(&format!("host.{}", ceiling.name)) {
-                policy.ceilings.set(ceiling.name, number);
-            }
+    /// The policy that says this. What cannot hold together is a mistake.
+    fn put_together(said: Said, mistakes: &mut Mistakes) -> Self {
+        let settings = &said.settings;
+        let number = |path| settings.number(path).unwrap_or_default();
+        let text = |path| settings.text(path).unwrap_or_default();
+        let time = |path| Duration::from_millis(number(path));
+        let mut ceilings = Ceilings::default();
+        for (name, number) in settings.numbers("host") {
+            ceilings.set(name, number);
         }
-        policy.limits.below(&policy.ceilings);
-        for (path, setting) in &said.settings {
-            if let (Some(name), Value::Number(number)) = (path.strip_prefix("limits."), &setting.value) {
-                policy.limits.set(name, *number);
-            }
+        let mut limits = Limits::default();
+        // A default above the engine's ceiling goes down with it.
+        limits.memory = limits.memory.min(ceilings.memory);
+        limits.table_elements = limits.table_elements.min(ceilings.table_elements);
+        for (name, number) in settings.numbers("limits") {
+            limits.set(name, number);
         }
-        check_ceilings(&said.settings, "limits", &policy.ceilings, &said, &mut problems);
-        for (path, number) in [
-            ("scratch.quota", &mut policy.scratch.quota),
-            ("scratch.total", &mut policy.scratch.total),
-            ("scratch.refresh_after", &mut policy.scratch.refresh_after),
-            ("serve.breaker.failures", &mut policy.serve.failures),
-        ] {
-            *number = said.number(path).unwrap_or(*number);
+        let mut policy = Self {
+            file: None,
+            digest: None,
+            ceilings,
+            limits,
+            serve: Serve {
+                active: text("serve.active"),
+                reference: text("serve.reference"),
+                reference_share: match settings.value("serve.reference_share") {
+                    Some(Value::Share(share)) => share,
+                    _ => 0.0,
+                },
+                proof_time: time("serve.proof_time"),
+                failures: number("serve.breaker.failures"),
+                within: time("serve.breaker.within"),
+            },
+            scratch: ScratchLimits {
+                quota: number("scratch.quota"),
+                total: number("scratch.total"),
+                refresh_after: number("scratch.refresh_after"),
+            },
+            keys: said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect(),
+            sections: BTreeMap::new(),
+            said: Said::default(),
+        };
+        check_ceilings(settings, "limits", settings, &policy.ceilings, mistakes);
+        for (name, (line, own)) in &said.sections {
+            let section = StrategySection::of(name, *line, own, &policy, mistakes);
+            check_ceilings(own, &format!("strategy.{name}.limits"), settings, &policy.ceilings, mistakes);
+            policy.sections.insert(name.clone(), section);
         }
-        for (path, name) in
-            [("serve.active", &mut policy.serve.active), ("serve.reference", &mut policy.serve.reference)]
-        {
-            if let Some(Value::Text(text)) = said.value(path) {
-                name.clone_from(text);
-            }
-        }
-        if let Some(Value::Share(share)) = said.value("serve.reference_share") {
-            policy.serve.reference_share = *share;
-        }
-        for (path, time) in [
-            ("serve.proof_time", &mut policy.serve.proof_time),
-            ("serve.breaker.within", &mut policy.serve.within),
-        ] {
-            *time = said.number(path).map_or(*time, Duration::from_millis);
-        }
-        policy.keys = said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect();
-        policy.said = said.clone();
-        let mut stanzas = BTreeMap::new();
-        for (name, (line, settings)) in &said.stanzas {
-            let stanza = Stanza::of(name, *line, settings, &policy, &mut problems);
-            check_ceilings(
-                settings,
-                &format!("strategy.{name}.limits"),
-                &policy.ceilings,
-                &said,
-                &mut problems,
-            );
-            stanzas.insert(name.clone(), stanza);
-        }
-        policy.stanzas = stanzas;
-        policy.check_scratch(&mut problems);
-        policy.check_serve(&mut problems);
-        if problems.is_empty() {
-            return Ok(policy);
-        }
-        problems.sort();
-        problems.dedup();
-        Err(problems)
+        policy.check(settings, mistakes);
+        policy.said = said;
+        policy
     }
 
-    fn check_scratch(&self, problems: &mut Vec<Problem>) {
+    fn check(&self, settings: &Settings, mistakes: &mut Mistakes) {
         if self.scratch.quota > self.scratch.total {
-            let at = self.said.place("scratch.quota").or(self.said.place("scratch.total"));
-            problems.push(Problem {
-                place: at.cloned().unwrap_or(Place::File),
-                what: "scratch.quota is more than scratch.total: one strategy's scratch would not fit"
-                    .to_owned(),
-            });
+            let origin = settings.origin("scratch.quota").or(settings.origin("scratch.total"));
+            let what = "scratch.quota is more than scratch.total: one strategy's scratch would not fit";
+            mistakes.add(origin.cloned().unwrap_or(Origin::File), what);
         }
-    }
-
-    fn check_serve(&self, problems: &mut Vec<Problem>) {
         for (key, name) in [("serve.active", &self.serve.active), ("serve.reference", &self.serve.reference)]
         {
-            let built_in = Grants::built_in(name, &self.limits, &self.scratch).is_some();
-            if built_in || self.stanzas.get(name).is_some_and(|stanza| stanza.file.is_some()) {
-                continue;
-            }
-            let names = grants::BUILT_IN.iter().copied().chain(self.stanzas.keys().map(String::as_str));
-            problems.push(Problem {
-                place: self.said.place(key).cloned().unwrap_or(Place::File),
-                what: if self.stanzas.contains_key(name) {
-                    format!("{key}: [strategy.{name}] names no file, so it cannot be found by name")
-                } else {
-                    let near = problem::nearest(name, names);
-                    format!("{key}: there is no strategy {}: {near}", problem::shown(name))
-                },
-            });
+            let what = match self.sections.get(name) {
+                _ if BUILT_IN.contains(&name.as_str()) => continue,
+                Some(section) if section.file.is_some() => continue,
+                Some(_) => format!("[strategy.{name}] names no file, so it cannot be found by name"),
+                None => {
+                    let names = BUILT_IN.iter().copied().chain(self.sections.keys().map(String::as_str));
+                    format!("there is no strategy {}: {}", shown(name), nearest(name, names))
+                }
+            };
+            mistakes.add(settings.origin(key).cloned().unwrap_or(Origin::File), format!("{key}: {what}"));
         }
     }
 }
 
-impl Said {
-    fn value(&self, path: &str) -> Option<&Value> {
-        self.settings.get(path).map(|setting| &setting.value)
-    }
-
-    fn number(&self, path: &str) -> Option<u64> {
-        if let Some(Value::Number(number)) = self.value(path) { Some(*number) } else { None }
-    }
-
-    /// Where a key stands, if it does.
-    pub fn place(&self, path: &str) -> Option<&Place> {
-        self.settings.get(path).map(|setting| &setting.place)
-    }
+/// The error of a policy with these mistakes.
+fn bad_policy(path: &Path, mistakes: &[PolicyMistake]) -> Error {
+    Error::BadPolicy { path: path.to_owned(), mistakes: mistakes.iter().map(ToString::to_string).collect() }
 }
 
-impl Limits {
-    /// Lowers what lies above the engine's ceilings.
-    pub fn below(&mut self, ceilings: &Ceilings) {
-        self.memory = self.memory.min(ceilings.memory);
-        self.table_elements = self.table_elements.min(ceilings.table_elements);
-    }
-}
-
-/// A limit above its ceiling would be a promise that the engine does not keep.
+/// A limit above its ceiling would be a promise that the engine does not keep. `called` is what the table of the
+/// limits is called, `host` says where the ceilings come from.
 fn check_ceilings(
-    settings: &Settings,
+    limits: &Settings,
     called: &str,
+    host: &Settings,
     ceilings: &Ceilings,
-    said: &Said,
-    problems: &mut Vec<Problem>,
+    mistakes: &mut Mistakes,
 ) {
-    for key in key::of_section("limits").filter(|key| key.ceiling.is_some()) {
-        let name = key.name;
-        let Some((_, ceiling)) = ceilings.named().into_iter().find(|(ceiling, _)| *ceiling == name) else {
-            continue;
-        };
-        let Some(Setting { value: Value::Number(number), place }) = settings.get(&format!("limits.{name}"))
-        else {
-            continue;
-        };
+    for (name, ceiling) in ceilings.named() {
+        let Some(key) = key::find("limits", name).filter(|key| key.under_ceiling) else { continue };
+        let Some((value @ Value::Number(number), origin)) = limits.said(&key.path()) else { continue };
         if *number > ceiling {
-            let stands = match said.place(&format!("host.{name}")) {
-                Some(Place::Line(line)) => format!(" on line {line}"),
-                Some(Place::Variable(variable)) => format!(" by {variable}"),
-                _ => " by default".to_owned(),
+            let from = match host.origin(&format!("host.{name}")) {
+                Some(Origin::Line(line)) => format!("on line {line}"),
+                Some(Origin::Variable(variable)) => format!("by {variable}"),
+                _ => "by default".to_owned(),
             };
-            problems.push(Problem {
-                place: place.clone(),
-                what: format!(
-                    "{called}.{name}: {} is above the engine's ceiling host.{name}, {}{stands}: lower it, or raise the ceiling and restart",
-                    value::written(&Value::Number(*number), key.form),
-                    value::written(&Value::Number(ceiling), key.form),
-                ),
-            });
+            let (limit, ceiling) =
+                (value::written(value, key.form), value::written(&Value::Number(ceiling), key.form));
+            let what = format!(
+                "{called}.{name}: {limit} is above the engine's ceiling host.{name}, {ceiling} {from}: \
+                 lower it, or raise the ceiling and restart"
+            );
+            mistakes.add(origin.clone(), what);
         }
     }
 }

@@ -5,169 +5,181 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::policy::key::{self, Form, Key};
-use crate::policy::problem::{Place, Problem, nearest, shown};
-use crate::policy::value::{self, Raw, Value};
+use crate::policy::key::{self, PolicyKey};
+use crate::policy::mistake::{Mistakes, Origin, nearest, shown};
+use crate::policy::value::Form;
+use crate::policy::value::{self, Value};
 
-/// A value and where it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    /// The value.
-    pub value: Value,
-    /// Where it stands.
-    pub place: Place,
+/// The values of some tables and where they come from, by the path of their key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings(BTreeMap<String, (Value, Origin)>);
+
+impl Settings {
+    /// What is said of a key, and where.
+    pub(super) fn said(&self, path: &str) -> Option<&(Value, Origin)> {
+        self.0.get(path)
+    }
+
+    /// Where something is said of a key.
+    pub(super) fn origin(&self, path: &str) -> Option<&Origin> {
+        self.said(path).map(|(_, origin)| origin)
+    }
+
+    /// A key's value in effect: what is said of it, or else its default.
+    pub(super) fn value(&self, path: &str) -> Option<Value> {
+        let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let default = || key::find(table, name)?.default_value();
+        self.said(path).map(|(value, _)| value.clone()).or_else(default)
+    }
+
+    pub(super) fn number(&self, path: &str) -> Option<u64> {
+        if let Some(Value::Number(number)) = self.value(path) { Some(number) } else { None }
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        match self.value(path) {
+            Some(Value::Text(text) | Value::Date(text) | Value::Digest(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The numbers that are said of a table's keys, by their names.
+    pub(super) fn numbers(&self, table: &str) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().filter_map(move |(path, (value, _))| {
+            let name = path.strip_prefix(table)?.strip_prefix('.')?;
+            if let Value::Number(number) = value { Some((name, *number)) } else { None }
+        })
+    }
 }
-
-/// The settings of one table, by the path of their key.
-pub type Settings = BTreeMap<String, Setting>;
 
 /// What a policy says, before it is put together.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub(super) struct Said {
     /// `[host]`, `[limits]`, `[serve]`, `[scratch]`.
-    pub settings: Settings,
+    pub(super) settings: Settings,
     /// `[keys]`: each name with its key and line.
-    pub keys: BTreeMap<String, (String, usize)>,
+    pub(super) keys: BTreeMap<String, (String, usize)>,
     /// `[strategy.NAME]`: each with its line and settings.
-    pub stanzas: BTreeMap<String, (usize, Settings)>,
+    pub(super) sections: BTreeMap<String, (usize, Settings)>,
 }
 
-/// The sections that hold single values, and can be set by environment variables.
-pub const SECTIONS: [&str; 4] = ["host", "limits", "serve", "scratch"];
+/// The tables that hold single values, and can be set by environment variables.
+const TABLES: [&str; 4] = ["host", "limits", "serve", "scratch"];
 
-/// Most problems that are listed: one who sends a policy of nothing but errors learns no more from all.
-const MOST_PROBLEMS: usize = 100;
+/// Most mistakes that are listed: one who sends a policy of nothing but errors learns no more from all.
+const MOST_MISTAKES: usize = 100;
 
-/// Reads a policy's text.
-pub fn parse(text: &str) -> (Said, Vec<Problem>) {
+/// Reads a policy's text. Its mistakes are few enough to be listed.
+pub(super) fn parse(text: &str) -> (Said, Mistakes) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut parser = Parser { lines: Lines::of(text), problems: Vec::new(), said: Said::default() };
+    let mut parser = Parser { lines: Lines::of(text), mistakes: Mistakes::default(), said: Said::default() };
     if errors.is_empty() {
         parser.top(table.get_ref());
     }
     for error in errors {
         let line =
             error.span().map_or_else(|| parser.lines.too_deep(text), |span| parser.lines.at(span.start));
-        let place = Place::Line(line);
-        parser
-            .problems
-            .push(Problem { place, what: format!("this is not TOML: {}", one_line(error.message())) });
+        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        parser.mistakes.add(Origin::Line(line), format!("this is not TOML: {message}"));
     }
-    let mut problems = parser.problems;
-    problems.sort();
-    problems.dedup();
-    problems.truncate(MOST_PROBLEMS);
-    (parser.said, problems)
+    (parser.said, parser.mistakes.first(MOST_MISTAKES))
 }
 
 /// Lets environment variables such as `KEYHOLE_LIMITS_GUEST_TIME` say what they will.
-pub fn add_environment(
-    said: &mut Said,
+pub(super) fn add_environment(
+    settings: &mut Settings,
     variables: impl Iterator<Item = (String, String)>,
-    problems: &mut Vec<Problem>,
+    mistakes: &mut Mistakes,
 ) {
     for (name, text) in variables {
-        let Some((section, key)) = SECTIONS.iter().find_map(|section| {
-            let rest = name.strip_prefix("KEYHOLE_")?.strip_prefix(&section.to_uppercase())?;
-            Some((*section, rest.strip_prefix('_')?.to_lowercase()))
+        let Some((table, key)) = TABLES.iter().find_map(|table| {
+            let rest = name.strip_prefix("KEYHOLE_")?.strip_prefix(&table.to_uppercase())?;
+            Some((*table, rest.strip_prefix('_')?.to_lowercase()))
         }) else {
             continue;
         };
-        let mut problem = |what| problems.push(Problem { place: Place::Variable(name.clone()), what });
-        let plain = key::of_section(section).filter(|key| !matches!(key.form, Form::Table(_)));
-        match plain.clone().find(|known| known.name == key) {
-            None => problem(format!(
-                "there is no key {} in [{section}]: {}",
-                shown(&key),
-                nearest(&key, plain.map(|key| key.name))
-            )),
-            Some(key) => match value::read(&Raw::of_variable(&text, key.form), key.form) {
-                Ok(value) => {
-                    let setting = Setting { value, place: Place::Variable(name.clone()) };
-                    said.settings.insert(key.path(), setting);
-                }
-                Err(what) => problem(format!("{}: {what}", key.path())),
-            },
+        let origin = Origin::Variable(name);
+        let plain = key::of_table(table).filter(|key| !matches!(key.form, Form::Table(_)));
+        let Some(known) = plain.clone().find(|known| known.name == key) else {
+            let near = nearest(&key, plain.map(|key| key.name));
+            mistakes.add(origin, format!("there is no key {} in [{table}]: {near}", shown(&key)));
+            continue;
+        };
+        match value::read_variable(&text, known.form) {
+            Ok(value) => _ = settings.0.insert(known.path(), (value, origin)),
+            Err(what) => mistakes.add(origin, format!("{}: {what}", known.path())),
         }
     }
 }
 
 struct Parser {
     lines: Lines,
-    problems: Vec<Problem>,
+    mistakes: Mistakes,
     said: Said,
 }
 
 impl Parser {
     fn top(&mut self, table: &DeTable<'_>) {
         if !table.contains_key("version") {
-            self.problem(Place::File, "it does not say its version: begin it with `version = 1`".to_owned());
+            self.mistakes.add(Origin::File, "it does not say its version: begin it with `version = 1`");
         }
         for (name, value) in table {
-            let (line, name) = (self.lines.at(name.span().start), name.get_ref().as_ref());
+            let origin = Origin::Line(self.lines.at(name.span().start));
+            let name = name.get_ref().as_ref();
             match (name, value.get_ref()) {
                 ("keys", DeValue::Table(keys)) => self.keys(keys),
-                ("strategy", DeValue::Table(stanzas)) => self.stanzas(stanzas),
+                ("strategy", DeValue::Table(sections)) => self.sections(sections),
                 (_, DeValue::Table(table))
-                    if let Some(&section) = SECTIONS.iter().find(|section| **section == name) =>
+                    if let Some(known) = TABLES.iter().find(|known| **known == name) =>
                 {
                     let mut settings = std::mem::take(&mut self.said.settings);
-                    self.section(section, section, table, &mut settings);
+                    self.table(known, known, table, &mut settings);
                     self.said.settings = settings;
                 }
                 ("version", value) => {
-                    let read = key::find("", "version").map(|key| value::read(&Raw::of(value), key.form));
+                    let read = key::find("", name).map(|key| value::read(value, key.form));
                     if let Some(Err(what)) = read {
-                        self.problem(Place::Line(line), format!("version: {what}"));
+                        self.mistakes.add(origin, format!("version: {what}"));
                     }
                 }
-                (section, _) if SECTIONS.contains(&section) || section == "keys" || section == "strategy" => {
-                    self.problem(
-                        Place::Line(line),
-                        format!("{section} is a table: write [{section}] above its keys"),
-                    );
+                (known, _) if TABLES.contains(&known) || known == "keys" || known == "strategy" => {
+                    self.mistakes.add(origin, format!("{known} is a table: write [{known}] above its keys"));
                 }
                 (other, _) => {
-                    let valid = SECTIONS.iter().copied().chain(["keys", "strategy", "version"]);
+                    let valid = TABLES.iter().copied().chain(["keys", "strategy", "version"]);
                     let what = match home(other) {
-                        Some(section) => format!("the key {other} belongs under [{section}]"),
+                        Some(table) => format!("the key {other} belongs under [{table}]"),
                         None => {
                             format!("there is no key or table {}: {}", shown(other), nearest(other, valid))
                         }
                     };
-                    self.problem(Place::Line(line), what);
+                    self.mistakes.add(origin, what);
                 }
             }
         }
     }
 
-    /// Reads a table whose keys are those of `section`; `path` is what the table is called.
-    fn section(&mut self, section: &'static str, path: &str, table: &DeTable<'_>, into: &mut Settings) {
+    /// Reads a table whose keys are those of `known`; `called` is what the table is called.
+    fn table(&mut self, known: &str, called: &str, table: &DeTable<'_>, into: &mut Settings) {
         for (name, value) in table {
-            let place = Place::Line(self.lines.at(name.span().start));
+            let origin = Origin::Line(self.lines.at(name.span().start));
             let name = name.get_ref().as_ref();
-            let Some(key) = key::find(section, name) else {
-                let valid = key::of_section(section).map(|key| key.name);
-                let elsewhere = home(name).filter(|home| *home != section);
-                let what = match elsewhere {
-                    Some(home)
-                        if !valid.clone().any(|valid| strsim::damerau_levenshtein(valid, name) < 2) =>
-                    {
-                        format!("there is no key {} in {path}: it belongs under [{home}]", shown(name))
-                    }
-                    _ => format!("there is no key {} in {path}: {}", shown(name), nearest(name, valid)),
+            let Some(key) = key::find(known, name) else {
+                let valid = key::of_table(known).map(|key| key.name);
+                let misspelt = valid.clone().any(|valid| strsim::damerau_levenshtein(valid, name) < 2);
+                let remedy = match home(name) {
+                    Some(home) if home != known && !misspelt => format!("it belongs under [{home}]"),
+                    _ => nearest(name, valid),
                 };
-                self.problem(place, what);
+                self.mistakes.add(origin, format!("there is no key {} in {called}: {remedy}", shown(name)));
                 continue;
             };
-            let path = format!("{path}.{name}");
+            let called = format!("{called}.{name}");
             match (key.form, value.get_ref()) {
-                (Form::Table(section), DeValue::Table(table)) => self.section(section, &path, table, into),
-                (form, value) => match value::read(&Raw::of(value), form) {
-                    Ok(value) => {
-                        into.insert(key.path(), Setting { value, place });
-                    }
-                    Err(what) => self.problem(place, format!("{path}: {what}")),
+                (Form::Table(known), DeValue::Table(table)) => self.table(known, &called, table, into),
+                (form, value) => match value::read(value, form) {
+                    Ok(value) => _ = into.0.insert(key.path(), (value, origin)),
+                    Err(what) => self.mistakes.add(origin, format!("{called}: {what}")),
                 },
             }
         }
@@ -177,49 +189,39 @@ impl Parser {
         for (name, value) in table {
             let line = self.lines.at(name.span().start);
             let name = name.get_ref().as_ref();
-            match value.get_ref() {
-                _ if !value::is_line(name) => self.problem(
-                    Place::Line(line),
-                    format!("keys.{}: a key's name is {}", shown(name), Form::Text.allowed()),
-                ),
+            let what = match value.get_ref() {
+                _ if !value::is_line(name) => format!("a key's name is {}", Form::Text.allowed()),
                 DeValue::String(key) if minisign_verify::PublicKey::from_base64(key).is_ok() => {
                     self.said.keys.insert(name.to_owned(), (key.to_string(), line));
+                    continue;
                 }
-                _ => self.problem(
-                    Place::Line(line),
-                    format!("keys.{}: this is no minisign public key: write its second line, 56 characters \"RW…\"", shown(name)),
-                ),
-            }
+                _ => {
+                    "this is no minisign public key: write its second line, 56 characters \"RW…\"".to_owned()
+                }
+            };
+            self.mistakes.add(Origin::Line(line), format!("keys.{}: {what}", shown(name)));
         }
     }
 
-    fn stanzas(&mut self, table: &DeTable<'_>) {
+    fn sections(&mut self, table: &DeTable<'_>) {
         for (name, value) in table {
             let line = self.lines.at(name.span().start);
             let name = name.get_ref().as_ref();
             if let Err(what) = check_name(name) {
-                self.problem(Place::Line(line), format!("strategy.{}: {what}", shown(name)));
-                continue;
+                self.mistakes.add(Origin::Line(line), format!("strategy.{}: {what}", shown(name)));
+            } else if let DeValue::Table(table) = value.get_ref() {
+                let mut settings = Settings::default();
+                self.table("strategy", &format!("strategy.{name}"), table, &mut settings);
+                self.said.sections.insert(name.to_owned(), (line, settings));
+            } else {
+                let what = format!("strategy.{name} is a table: write [strategy.{name}]");
+                self.mistakes.add(Origin::Line(line), what);
             }
-            let DeValue::Table(table) = value.get_ref() else {
-                self.problem(
-                    Place::Line(line),
-                    format!("strategy.{name} is a table: write [strategy.{name}]"),
-                );
-                continue;
-            };
-            let mut settings = Settings::new();
-            self.section("strategy", &format!("strategy.{name}"), table, &mut settings);
-            self.said.stanzas.insert(name.to_owned(), (line, settings));
         }
-    }
-
-    fn problem(&mut self, place: Place, what: String) {
-        self.problems.push(Problem { place, what });
     }
 }
 
-/// Whether a stanza may have that name: it is typed on command lines and stands in logs.
+/// Whether a section may have that name: it is typed on command lines and stands in logs.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) || name.starts_with('-') {
@@ -233,11 +235,12 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The section that has a key of that name, if there is just one.
+/// The table that has a key of that name, if there is just one.
 fn home(name: &str) -> Option<&'static str> {
-    let mut homes = key::KEYS.iter().filter(|key: &&Key| key.name == name && SECTIONS.contains(&key.section));
+    let is_at_home = |key: &&PolicyKey| key.name == name && TABLES.contains(&key.table);
+    let mut homes = key::KEYS.iter().filter(is_at_home);
     let home = homes.next()?;
-    homes.next().is_none().then_some(home.section)
+    homes.next().is_none().then_some(home.table)
 }
 
 /// Where each line of a text begins.
@@ -261,10 +264,6 @@ impl Lines {
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,12 +280,12 @@ mod tests {
         for before in 0..4 {
             for (text, later) in &deep {
                 let text = "# a line\n".repeat(before) + text;
-                let (_, problems) = parse(&text);
-                let found = problems.iter().find(|problem| problem.what.contains("recurs"));
+                let mistakes = parse(&text).1.all();
+                let found = mistakes.iter().find(|mistake| mistake.what.contains("recurs"));
                 let least = before + 1 + later;
-                match found.map(|problem| &problem.place) {
-                    Some(Place::Line(line)) if (least..=least + later).contains(line) => {}
-                    other => panic!("{other:?} among {problems:?} in {text}"),
+                match found.map(|mistake| &mistake.origin) {
+                    Some(Origin::Line(line)) if (least..=least + later).contains(line) => {}
+                    other => panic!("{other:?} among {mistakes:?} in {text}"),
                 }
             }
         }

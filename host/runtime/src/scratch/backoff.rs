@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
-use crate::log::Identity;
+use keyhole_log::Identity;
+use keyhole_log::error::Error;
 
 /// The pause after the first failure, where the attempt was no longer than that.
 const FIRST: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Bound;
+    use keyhole_log::error::Bound;
 
     const SUBJECT: Subject = Subject { log: Some(Identity { device: 1, inode: 1 }), scratch: None };
 

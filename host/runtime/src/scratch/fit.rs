@@ -5,9 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::error::Error;
-use crate::log::feed::Feeder;
-use crate::log::{Identity, Log};
+use keyhole_log::error::Error;
+use keyhole_log::feed::Feeder;
+use keyhole_log::{Identity, Log};
 
 /// Witnesses drawn at random, and as many from the end.
 const WITNESSES: u32 = 64;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::error::Error;
+use keyhole_log::error::Error;
 
 /// The file that is locked. Never a database: a process that closes a descriptor of one loses SQLite's
 /// locks on it.
@@ -45,7 +45,7 @@ impl Hold {
                     }
                 }
                 // Whoever removes the folder is just done.
-                Err(error) if error.kind() == ErrorKind::NotFound => crate::interrupt::check()?,
+                Err(error) if error.kind() == ErrorKind::NotFound => keyhole_log::interrupt::check()?,
                 Err(error) => return Err(Error::io(&path, error)),
             }
             std::thread::sleep(PAUSE);
@@ -110,7 +110,7 @@ pub(super) fn wait(file: &File, path: &Path, operation: FlockOperation) -> Resul
         match flock(file, operation) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {
-                crate::interrupt::check()?;
+                keyhole_log::interrupt::check()?;
                 std::thread::sleep(PAUSE);
             }
             Err(error) => return Err(Error::io(path, error.into())),

@@ -8,10 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::log::feed::Feeder;
-use crate::log::session::Session;
-use crate::log::{Identity, Log};
 use crate::scratch::backoff::{Backoff, Subject};
 use crate::scratch::fit::{self, Coverage};
 use crate::scratch::hold;
@@ -21,7 +17,11 @@ use crate::scratch::tenancy::Tenancy;
 use crate::scratch::writeback::Writeback;
 use crate::scratch::{Progress, Refreshed, disk};
 use crate::strategy::Strategy;
-use crate::usage::Usage;
+use keyhole_log::error::Error;
+use keyhole_log::feed::Feeder;
+use keyhole_log::session::Session;
+use keyhole_log::usage::Usage;
+use keyhole_log::{Identity, Log};
 
 /// Reasons kept for which scratch was dropped.
 const DROPS: usize = 16;
@@ -262,4 +262,45 @@ fn feed_columns(columns: &[&str]) -> String {
         _ => format!("{column} TEXT NOT NULL"),
     });
     typed.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use keyhole_log::Log;
+    use keyhole_log::grants::Grants;
+    use keyhole_log::limits::Ceilings;
+
+    use crate::engine::Engine;
+    use crate::scratch::Scratch;
+    use crate::strategy::Strategy;
+
+    /// The meter measures what was written now and then; SQLite keeps to this at every page.
+    #[test]
+    fn sqlite_lets_scratch_have_no_more_pages_than_the_quota() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("payloads.jsonl"), "").unwrap();
+        rusqlite::Connection::open(folder.path().join("audit.db"))
+            .unwrap()
+            .execute_batch(
+                "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, created_at, actor_id, action, resource_type,
+                    resource_id, payload_offset, payload_len);
+                 CREATE INDEX idx_created_at ON audit_events (created_at)",
+            )
+            .unwrap();
+        let log = Log::open(folder.path()).unwrap();
+        let engine = Engine::new(&Ceilings::default()).unwrap();
+        let grants = Grants { scratch_quota: 1 << 20, ..Grants::local() };
+        let strategy = Strategy::native_keyset("native-keyset", b"", grants);
+        let scratch = Scratch::new(&engine, &strategy, &log, folder.path(), None);
+        std::fs::create_dir_all(&scratch.keeper.folder).unwrap();
+        let session = scratch.keeper.session(scratch.path()).unwrap();
+        let pages = "PRAGMA scratch.max_page_count";
+        let pages: i64 = session.connection().query_row(pages, [], |row| row.get(0)).unwrap();
+        assert_eq!(pages, 256);
+        let fill =
+            "CREATE TABLE scratch.x AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n)
+            SELECT zeroblob(4096) FROM n LIMIT 300";
+        let full = session.connection().execute_batch(fill).unwrap_err();
+        assert_eq!(full.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull), "{full}");
+    }
 }

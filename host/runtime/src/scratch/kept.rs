@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::error::Error;
 use crate::scratch::about::ABOUT;
 use crate::scratch::hold::{self, Claim};
+use keyhole_log::error::Error;
 
 pub use crate::scratch::about::About;
 

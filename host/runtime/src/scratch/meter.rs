@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crate::error::Bound;
 use crate::scratch::disk;
 use crate::scratch::room::Room;
+use keyhole_log::error::Bound;
 
 /// Bytes that a refresh may write between two measurements, where its quota does not ask for fewer. A
 /// measurement takes about as long as writing 100 KiB.

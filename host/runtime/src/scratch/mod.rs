@@ -23,13 +23,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::log::Log;
 use crate::strategy::Strategy;
-use crate::usage::Usage;
 use about::About;
 use backoff::Backoff;
 use keeper::{Effort, Keeper};
+use keyhole_log::Log;
+use keyhole_log::error::Error;
+use keyhole_log::usage::Usage;
 use room::Room;
 use tenancy::Tenancy;
 
@@ -55,8 +55,9 @@ impl Scratch {
     ) -> Arc<Self> {
         let short = |digest: &str| digest.chars().take(kept::DIGITS).collect::<String>();
         // Fewer columns, another scratch: what was fed before they were taken away would still be read.
-        let holder =
-            crate::sha256(format!("{} {}", strategy.digest, strategy.grants.columns.join(" ")).as_bytes());
+        let holder = keyhole_log::hash::sha256(
+            format!("{} {}", strategy.digest, strategy.grants.columns.join(" ")).as_bytes(),
+        );
         let folder = kept::root(cache).join(format!("{}-{}", short(&holder), short(&log.place_digest())));
         let about = About::new(&strategy.name, &strategy.digest, &log.database);
         let keeper = Keeper {

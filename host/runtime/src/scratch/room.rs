@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Bound;
 use crate::scratch::hold::Claim;
 use crate::scratch::kept;
+use keyhole_log::error::Bound;
 
 /// How soon the others are measured again: other processes refresh theirs meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

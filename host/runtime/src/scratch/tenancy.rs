@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
 use crate::scratch::about::{self, About};
 use crate::scratch::hold::Hold;
+use keyhole_log::error::Error;
 
 /// How often, at most, a use is told of again where nothing else changes.
 const TELL_AGAIN: Duration = Duration::from_mins(1);

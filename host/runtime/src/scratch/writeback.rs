@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::error::Error;
+use keyhole_log::error::Error;
 
 /// How often a filling scratch is written to disk.
 const WRITEBACK: Duration = Duration::from_millis(100);

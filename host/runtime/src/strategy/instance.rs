@@ -1,59 +1,20 @@
 //! One instance of a component: its store, and calls into it under the request's budget.
 
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Resource;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use crate::bindings::{indexing, paging, types};
+use crate::bindings::{EventHandle, indexing, paging, types};
+use crate::compilation::one_line;
 use crate::engine::{Engine, TICK};
-use crate::error::{Error, LIMIT};
-use crate::limits::{GuestMemory, Limits};
-use crate::log::session::{MOST_CALLS, Session};
-use crate::page::{PageRequest, Position};
-use crate::state::{EventHandle, State};
-use crate::strategy::{Compiled, one_line};
-
-/// How long an instance lives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Instances {
-    /// One request.
-    #[default]
-    Fresh,
-    /// This many requests at most, one after another.
-    Warm(u32),
-}
-
-impl Instances {
-    /// Uses of a warm instance where no number is given.
-    pub const USES: u32 = 1000;
-}
-
-impl FromStr for Instances {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "fresh" => Ok(Self::Fresh),
-            None if text == "warm" => Ok(Self::Warm(Self::USES)),
-            Some(("warm", uses)) => match uses.parse() {
-                Ok(uses) if (1..MOST_CALLS).contains(&uses) => Ok(Self::Warm(uses)),
-                _ => Err(format!("warm takes a number of uses from 1 to {}, not {uses:?}", MOST_CALLS - 1)),
-            },
-            _ => Err(format!("{text:?} is neither fresh nor warm[:USES]")),
-        }
-    }
-}
-
-impl std::fmt::Display for Instances {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Fresh => f.write_str("fresh"),
-            Self::Warm(uses) => write!(f, "warm:{uses}"),
-        }
-    }
-}
+use crate::memory::GuestMemory;
+use crate::state::State;
+use crate::strategy::Compiled;
+use keyhole_log::error::{Error, LIMIT};
+use keyhole_log::limits::Limits;
+use keyhole_log::model::{PageRequest, Position};
+use keyhole_log::session::Session;
 
 /// A running component. After any error it must be dropped: a trap leaves it in no known state.
 pub(crate) struct Instance {
@@ -100,7 +61,7 @@ impl Instance {
             let over = guest_time >= limits.guest_time
                 || session.locked_for() >= limits.log_lock + TICK
                 || state.began.elapsed() >= limits.wall_time
-                || crate::interrupt::requested()
+                || keyhole_log::interrupt::requested()
                 || session.cancelled();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
         });
@@ -219,7 +180,7 @@ fn trapped(state: &mut State, error: &wasmtime::Error) -> Error {
     let limits = state.session.as_ref().map_or_else(Limits::default, |session| session.limits().clone());
     let trap = error.downcast_ref::<Trap>();
     match trap {
-        Some(Trap::Interrupt) if crate::interrupt::requested() => return Error::Interrupted,
+        Some(Trap::Interrupt) if keyhole_log::interrupt::requested() => return Error::Interrupted,
         Some(Trap::Interrupt) if state.session.as_ref().is_some_and(|session| session.cancelled()) => {
             return Error::Cancelled;
         }

@@ -14,7 +14,7 @@ use thread_priority::{
     set_thread_priority_and_policy, thread_native_id, thread_schedule_policy_param,
 };
 
-use crate::error::Error;
+use keyhole_log::error::Error;
 
 /// Puts the calling thread, and the threads that it starts from now on, on idle priority: for good, since
 /// the system may refuse the way back. For audits, proofs and shadows.

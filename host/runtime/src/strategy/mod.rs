@@ -3,7 +3,6 @@
 pub mod instance;
 pub mod lane;
 pub mod share;
-pub mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,16 +12,14 @@ use wasmtime::component::InstancePre;
 use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::{indexing, paging};
+use crate::compilation::one_line;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::linker;
 use crate::loader::examine::not_a_component;
-use crate::policy::Grants;
 use crate::state::State;
+use keyhole_log::error::Error;
+use keyhole_log::grants::{Grants, full_name};
 use share::Share;
-
-pub use instance::Instances;
-pub use worker::Worker;
 
 /// A strategy that may be called. Shared by all its workers.
 pub struct Strategy {
@@ -67,7 +64,7 @@ impl Strategy {
         let compiled = compile(engine, origin, bytes, &grants)?;
         Ok(Arc::new(Self {
             name: name.to_owned(),
-            digest: crate::hex(&Sha256::digest(bytes)),
+            digest: keyhole_log::hash::hex(&Sha256::digest(bytes)),
             share: Share::new(grants.at_once),
             grants,
             code: Code::Component(Arc::new(compiled)),
@@ -88,7 +85,7 @@ impl Strategy {
         let digest = Sha256::new().chain_update(name).chain_update(stands_for).finalize();
         Arc::new(Self {
             name: name.to_owned(),
-            digest: crate::hex(&digest),
+            digest: keyhole_log::hash::hex(&digest),
             share: Share::new(grants.at_once),
             grants,
             code,
@@ -115,7 +112,8 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
     if let Some(reason) = not_a_component(bytes) {
         return Err(refused(vec![reason.to_owned()]));
     }
-    let component = engine.loader().component(engine, origin, bytes, grants)?;
+    let component =
+        engine.loader().component(engine.wasmtime(), engine.ceilings().fuel, origin, bytes, grants)?;
     // The code may be older than the grants, so its imports are compared at each load.
     let types = component.component_type();
     let imports: Vec<String> = types.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
@@ -124,24 +122,25 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
         reasons.push("it imports a core module or a component".to_owned());
     }
     let exports = |interface: &str| {
-        let name = linker::full_name(interface);
+        let name = full_name(interface);
         types
             .exports(engine.wasmtime())
             .any(|(export, item)| export == name && matches!(item.ty, ComponentItem::ComponentInstance(_)))
     };
     if !exports("paging") {
-        reasons.push(format!("it does not export {}", linker::full_name("paging")));
+        reasons.push(format!("it does not export {}", full_name("paging")));
     }
     let indexed = exports("indexing");
-    if indexed && !imports.contains(&linker::full_name("scratch")) {
-        reasons.push(format!("it exports indexing but does not import {}", linker::full_name("scratch")));
+    if indexed && !imports.contains(&full_name("scratch")) {
+        reasons.push(format!("it exports indexing but does not import {}", full_name("scratch")));
     }
     if !reasons.is_empty() {
         return Err(refused(reasons));
     }
     let link = || -> wasmtime::Result<Compiled> {
-        let pre =
-            linker::linker(engine, grants).map_err(wasmtime::Error::new)?.instantiate_pre(&component)?;
+        let pre = linker::linker(engine.wasmtime(), grants)
+            .map_err(wasmtime::Error::new)?
+            .instantiate_pre(&component)?;
         let paging = paging::GuestIndices::new(&pre)?;
         let indexing = if indexed { Some(indexing::GuestIndices::new(&pre)?) } else { None };
         Ok(Compiled { pre, paging, indexing })
@@ -149,10 +148,4 @@ fn compile(engine: &Engine, origin: &Path, bytes: &[u8], grants: &Grants) -> Res
     link().map_err(|error| {
         refused(vec![format!("its types are not those of the package: {}", one_line(&error))])
     })
-}
-
-/// An engine error without its backtrace.
-pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect::<Vec<_>>().join(" ")
 }

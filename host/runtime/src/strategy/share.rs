@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::error::Error;
+use keyhole_log::error::Error;
 
 /// A strategy's share of the workers.
 #[derive(Debug)]

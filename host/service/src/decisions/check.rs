@@ -1,14 +1,11 @@
 //! Reads the decision log from its beginning and finds what was done to it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::file::Decisions;
-use super::record::{Head, MOST_LINE, Record, Torn};
-use crate::error::Error;
+use super::file::{Decisions, Line};
+use super::record::{Head, Record, Torn};
+use keyhole_log::error::Error;
 
 /// Faults that are told apart; one is enough to distrust the log.
 const MOST_FAULTS: usize = 100;
@@ -43,22 +40,13 @@ pub struct Fault {
     pub torn: bool,
 }
 
-/// One line as it stands in the file.
-struct Line {
-    bytes: Vec<u8>,
-    number: u64,
-    at: u64,
-    /// Whether a newline ends it.
-    whole: bool,
-}
-
 /// Checks the whole log, and that it holds the records that these heads name. Nobody appends meanwhile.
 pub fn check(log: &Decisions, heads: &[Head]) -> Result<Checked, Error> {
     let _held = log.held()?;
     check_held(log, heads)
 }
 
-/// The same, for whoever holds the log's lock already.
+/// Checks the whole log for a caller who holds its lock already.
 pub(super) fn check_held(log: &Decisions, heads: &[Head]) -> Result<Checked, Error> {
     let mut walk = Walk { heads: heads.to_vec(), ..Walk::default() };
     match log.kept_head() {
@@ -66,41 +54,22 @@ pub(super) fn check_held(log: &Decisions, heads: &[Head]) -> Result<Checked, Err
         Err(Error::BadDecisions { what, .. }) => walk.fault(0, 0, format!("decisions.head: {what}"), false),
         Err(error) => return Err(error),
     }
-    each_line(log, |line| walk.line(&line))?;
-    Ok(walk.end())
+    let mut lines = log.lines()?;
+    for line in &mut lines {
+        walk.line(&line?);
+    }
+    Ok(walk.end(lines.number + 1, lines.end))
 }
 
 /// Hands over every record that can be read, in the order of the file.
 pub fn each(log: &Decisions, mut seen: impl FnMut(Record)) -> Result<(), Error> {
     let _held = log.held()?;
-    each_line(log, |line| {
-        if let Ok(record) = Record::parse(&line.bytes) {
+    for line in log.lines()? {
+        if let Ok(record) = Record::parse(&line?.bytes) {
             seen(record);
         }
-    })
-}
-
-fn each_line(log: &Decisions, mut seen: impl FnMut(Line)) -> Result<(), Error> {
-    let path = log.path();
-    let failed = |source| Error::io(&path, source);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(failed(source)),
-    };
-    let mut reader = BufReader::new(file);
-    let (mut number, mut at) = (1, 0);
-    loop {
-        let mut bytes = Vec::new();
-        let read = reader.by_ref().take(MOST_LINE as u64).read_until(b'\n', &mut bytes).map_err(failed)?;
-        if read == 0 {
-            return Ok(());
-        }
-        let whole = bytes.pop_if(|last| *last == b'\n').is_some();
-        seen(Line { bytes, number, at, whole });
-        number += 1;
-        at += read as u64;
     }
+    Ok(())
 }
 
 /// Lines that are no records, one after the other: the next record may pass over them.
@@ -135,7 +104,7 @@ impl Odd {
     /// What a record that passes over these lines says of them.
     fn as_torn(&self) -> Option<Torn> {
         let byte = self.lines.first()?.at;
-        let sha256 = crate::hex(&self.hasher.clone().finalize());
+        let sha256 = keyhole_log::hash::hex(&self.hasher.clone().finalize());
         Some(Torn { byte, bytes: self.bytes, sha256 })
     }
 }
@@ -150,17 +119,13 @@ struct Walk {
     /// Heads that were not met yet.
     heads: Vec<Head>,
     odd: Odd,
-    lines: u64,
-    bytes: u64,
 }
 
 impl Walk {
     fn line(&mut self, line: &Line) {
-        self.lines = line.number;
-        self.bytes = line.at + line.bytes.len() as u64 + u64::from(line.whole);
         match Record::parse(&line.bytes) {
             Ok(record) => {
-                self.settle(Some(&record), line);
+                self.settle(Some(&record), line.number, line.at);
                 self.record(line, &record);
                 if !line.whole {
                     let what =
@@ -173,7 +138,7 @@ impl Walk {
     }
 
     /// Judges the lines that are no records, now that the next record is known, or that there is none.
-    fn settle(&mut self, next: Option<&Record>, at: &Line) {
+    fn settle(&mut self, next: Option<&Record>, number: u64, at: u64) {
         let odd = std::mem::take(&mut self.odd);
         let torn = next.and_then(|record| record.torn.as_ref());
         let follows = next.is_some_and(|record| {
@@ -186,7 +151,7 @@ impl Walk {
         }
         if torn.is_some() && odd.lines.is_empty() {
             let what = "it passes over an append that was cut short, but none is there".to_owned();
-            self.fault(at.number, at.at, what, false);
+            self.fault(number, at, what, false);
         }
         for line in odd.lines {
             let torn = next.is_none() && !line.whole;
@@ -238,9 +203,9 @@ impl Walk {
         }
     }
 
-    fn end(mut self) -> Checked {
-        let end = Line { bytes: Vec::new(), number: self.lines + 1, at: self.bytes, whole: true };
-        self.settle(None, &end);
+    /// The end of the log, where a line of that number would begin.
+    fn end(mut self, number: u64, at: u64) -> Checked {
+        self.settle(None, number, at);
         let last = self.last.as_ref().map_or(0, |last| last.seq);
         for head in std::mem::take(&mut self.heads) {
             let what = if head.seq > last {
@@ -248,7 +213,7 @@ impl Walk {
             } else {
                 format!("record {}, which was kept as a head, is not there", head.seq)
             };
-            self.fault(end.number, end.at, what, false);
+            self.fault(number, at, what, false);
         }
         let sound = self.faults.is_empty();
         Checked {

@@ -1,40 +1,20 @@
-//! The file of the decision log: appended to by one process at a time, a whole line or nothing.
+//! The files of the decision log, their lock, and how the log is read line by line.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{File, TryLockError};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
-use super::Decision;
-use super::check::check_held;
-use super::record::{Head, MOST_LINE, Record, Torn};
-use crate::error::Error;
+use super::record::{Head, MOST_LINE};
+use keyhole_log::error::Error;
 
 /// How long another process may hold the log: an append takes a few milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How far back the last record is looked for: it, and the remains of a few appends that were cut short.
-const TAIL: u64 = 4 * MOST_LINE as u64;
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The decision log of a state folder.
 #[derive(Clone, Debug)]
 pub struct Decisions {
-    folder: PathBuf,
-}
-
-/// Where the log goes on.
-struct End {
-    /// The last record.
-    head: Head,
-    /// How long the file is.
-    bytes: u64,
-    /// Whether the next record needs a newline before it.
-    open: bool,
-    /// What is left of appends that were cut short.
-    torn: Option<Torn>,
+    pub(super) folder: PathBuf,
 }
 
 impl Decisions {
@@ -53,77 +33,6 @@ impl Decisions {
         self.folder.join("decisions.head")
     }
 
-    /// Records a decision. When this returns, the record is on disk. Returns its place in the chain.
-    ///
-    /// A log that does not end as it should is not continued. The one exception is an append that was
-    /// cut short, by a crash, before its decision was acted upon: its bytes stay, and a record of its
-    /// own passes over them.
-    pub fn record(&self, decision: &Decision) -> Result<Head, Error> {
-        let mut file = self.locked()?;
-        let end = self.end(&mut file)?;
-        let mut lines = Vec::new();
-        if end.open {
-            lines.push(b'\n');
-        }
-        let mut head = end.head;
-        if let Some(torn) = end.torn {
-            head = self.chained(Record::repair(&head, torn), &mut lines)?;
-        }
-        head = self.chained(Record::after(&head, decision), &mut lines)?;
-        let written = file.write_all(&lines).and_then(|()| file.sync_data());
-        if let Err(source) = written {
-            // Nothing of it was acknowledged. Where even this fails, the next append passes over it.
-            let _ = file.set_len(end.bytes);
-            return Err(Error::io(self.path(), source));
-        }
-        self.keep_head(&head)?;
-        // The names of both files, too.
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| Error::io(&self.folder, source))?;
-        Ok(head)
-    }
-
-    fn chained(&self, record: serde_json::Result<Record>, lines: &mut Vec<u8>) -> Result<Head, Error> {
-        let bad = |error: serde_json::Error| Error::io(self.path(), error.into());
-        let record = record.map_err(bad)?;
-        lines.extend(record.line().map_err(bad)?);
-        Ok(record.head())
-    }
-
-    /// The file, made where it is absent, and no other process at it.
-    fn locked(&self) -> Result<File, Error> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::io(path, source)
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .map_err(failed(&self.folder))?;
-        let path = self.path();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(no_links())
-                .open(&path)
-                .map_err(failed(&path))?;
-            lock(deadline, || file.try_lock()).map_err(failed(&path))?;
-            // Moved away while we waited: the lock is on a file that no longer is the log.
-            let ours = file.metadata().map_err(failed(&path))?;
-            if std::fs::metadata(&path)
-                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-            {
-                return Ok(file);
-            }
-        }
-    }
-
     /// Keeps appends away while the log is read; None where there is no log.
     pub(super) fn held(&self) -> Result<Option<File>, Error> {
         let path = self.path();
@@ -136,42 +45,14 @@ impl Decisions {
         Ok(Some(file))
     }
 
-    /// Finds the last record and holds it against the head beside the log.
-    fn end(&self, file: &mut File) -> Result<End, Error> {
-        let broken = |what: String| Error::BadDecisions { path: self.path(), what };
-        let failed = |source| Error::io(self.path(), source);
-        let bytes = file.metadata().map_err(failed)?.len();
-        let from = bytes.saturating_sub(TAIL);
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        file.take(TAIL).read_to_end(&mut tail).map_err(failed)?;
-        let (last, rest) = last_record(&tail);
-        if last.is_none() && from > 0 {
-            return Err(broken("its end holds no record".to_owned()));
-        }
-        let open = tail.last().is_some_and(|byte| *byte != b'\n');
-        let remains = rest.strip_suffix(b"\n").unwrap_or(rest);
-        let torn = (!rest.is_empty()).then(|| Torn {
-            byte: bytes - rest.len() as u64,
-            bytes: remains.len() as u64,
-            sha256: crate::hex(&Sha256::digest(remains)),
-        });
-        let head = last.as_ref().map_or_else(Head::start, Record::head);
-        let prev = last.map(|record| record.prev);
-        let follows = match self.kept_head()? {
-            Some(kept) if kept == head => true,
-            // A crash came between the record and its head.
-            Some(kept) if kept.seq + 1 == head.seq && Some(&kept.hash) == prev.as_ref() => true,
-            None if prev.is_none() => true,
-            _ => check_held(self, &[])?.faults.iter().all(|fault| fault.torn),
+    /// The lines of the log, from its beginning; none where there is no log.
+    pub(super) fn lines(&self) -> Result<Lines, Error> {
+        let path = self.path();
+        let reader = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            opened => Some(BufReader::new(opened.map_err(|source| Error::io(&path, source))?)),
         };
-        if !follows {
-            return Err(broken(format!(
-                "its end, record {}, does not fit what was recorded before",
-                head.seq
-            )));
-        }
-        Ok(End { head, bytes, open, torn })
+        Ok(Lines { path, reader, number: 0, end: 0 })
     }
 
     /// The head that was written last; None where there is none.
@@ -189,49 +70,56 @@ impl Decisions {
         let what = "it does not hold SEQ:HASH and a newline".to_owned();
         head.map(Some).ok_or(Error::BadDecisions { path, what })
     }
-
-    fn keep_head(&self, head: &Head) -> Result<(), Error> {
-        let path = self.head_path();
-        // Only whoever holds the log's lock comes here, so one name for the draft is enough.
-        let draft = self.folder.join("decisions.head.new");
-        let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .custom_flags(no_links())
-                .open(&draft)?;
-            file.write_all(format!("{head}\n").as_bytes())?;
-            file.sync_data()?;
-            std::fs::rename(&draft, &path)
-        };
-        write().map_err(|source| Error::io(&path, source))
-    }
 }
 
-/// The last line that is a record, and what stands after it. A record whose newline alone is missing
-/// counts: all of it is there.
-fn last_record(tail: &[u8]) -> (Option<Record>, &[u8]) {
-    let mut rest = tail.len();
-    while rest > 0 {
-        let before = tail.get(..rest).unwrap_or_default();
-        let line = before.strip_suffix(b"\n").unwrap_or(before);
-        let begin = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        if let Ok(record) = Record::parse(line.get(begin..).unwrap_or_default()) {
-            return (Some(record), tail.get(rest..).unwrap_or_default());
+/// One line as it stands in the file.
+pub(super) struct Line {
+    pub(super) bytes: Vec<u8>,
+    /// Its number, from 1.
+    pub(super) number: u64,
+    /// Where it begins.
+    pub(super) at: u64,
+    /// Whether a newline ends it.
+    pub(super) whole: bool,
+}
+
+/// Reads the log line by line.
+pub(super) struct Lines {
+    path: PathBuf,
+    reader: Option<BufReader<File>>,
+    /// How many lines were read.
+    pub(super) number: u64,
+    /// Where the last of them ends.
+    pub(super) end: u64,
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut bytes, at) = (Vec::new(), self.end);
+        let mut limited = self.reader.as_mut()?.take(MOST_LINE as u64);
+        match limited.read_until(b'\n', &mut bytes) {
+            Ok(0) => return None,
+            Ok(read) => self.end += read as u64,
+            Err(source) => {
+                self.reader = None;
+                return Some(Err(Error::io(&self.path, source)));
+            }
         }
-        rest = begin;
+        self.number += 1;
+        let whole = bytes.pop_if(|last| *last == b'\n').is_some();
+        Some(Ok(Line { bytes, number: self.number, at, whole }))
     }
-    (None, tail)
 }
 
-/// A link in the place of a file of ours was put there by somebody else.
-fn no_links() -> i32 {
+/// A flag to open files with: a link in the place of a file of ours was put there by somebody else.
+pub(crate) fn no_links() -> i32 {
     (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC).bits().cast_signed()
 }
 
-fn lock(deadline: Instant, attempt: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<()> {
+/// Takes a lock of the file's, which another process may hold until the deadline.
+pub(super) fn lock(deadline: Instant, attempt: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<()> {
     loop {
         match attempt() {
             Ok(()) => return Ok(()),
@@ -239,10 +127,8 @@ fn lock(deadline: Instant, attempt: impl Fn() -> Result<(), TryLockError>) -> st
                 std::thread::sleep(Duration::from_millis(2));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(std::io::Error::new(
-                    ErrorKind::WouldBlock,
-                    "another process holds the log's lock",
-                ));
+                let what = "another process holds the log's lock";
+                return Err(std::io::Error::new(ErrorKind::WouldBlock, what));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }

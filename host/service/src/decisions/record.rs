@@ -1,4 +1,4 @@
-//! A record of the decision log, and how it is chained to the one before it.
+//! A decision, its record in the log, and how a record is chained to the one before it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Decision, who};
-use crate::report::visible;
+use keyhole_log::visible::visible;
 
 /// Longest line, newline included. No record that is written comes near it; a longer line is no record.
 pub(super) const MOST_LINE: usize = 32 << 10;
@@ -45,6 +44,43 @@ pub enum Event {
     Verdict,
     /// An append that had been cut short was passed over.
     Repair,
+}
+
+/// One decision, to be recorded. Texts may come from anywhere: they are escaped and cut.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What was decided.
+    pub event: Event,
+    /// The strategy's name or path.
+    pub strategy: String,
+    /// The digest of its component.
+    pub digest: Option<String>,
+    /// The digest of the policy that was in effect.
+    pub policy: Option<String>,
+    /// Who decided; the user of this process if nobody is named.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The request that led to it.
+    pub request: Option<String>,
+    /// How often, where one record stands for many.
+    pub count: Option<u64>,
+}
+
+impl Decision {
+    /// A decision about a strategy, with its reason and nothing else.
+    pub fn new(event: Event, strategy: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            event,
+            strategy: strategy.into(),
+            digest: None,
+            policy: None,
+            by: None,
+            reason: reason.into(),
+            request: None,
+            count: None,
+        }
+    }
 }
 
 /// The bytes of an append that was cut short, passed over by a record of [`Event::Repair`].
@@ -111,7 +147,7 @@ impl Record {
             seq: head.seq + 1,
             prev: head.hash.clone(),
             at: format!("{:.3}", jiff::Timestamp::now()),
-            who: decision.by.as_deref().map_or_else(who::user, |by| cut(by, MOST_NAME)),
+            who: decision.by.as_deref().map_or_else(user, |by| cut(by, MOST_NAME)),
             event: decision.event,
             strategy: Some(cut(&decision.strategy, MOST_NAME)).filter(|name| !name.is_empty()),
             digest: decision.digest.as_deref().map(|digest| cut(digest, MOST_NAME)),
@@ -171,7 +207,7 @@ fn hash(value: &mut Value) -> serde_json::Result<String> {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("hash");
     }
-    Ok(crate::hex(&Sha256::digest(serde_json_canonicalizer::to_vec(value)?)))
+    Ok(keyhole_log::hash::hex(&Sha256::digest(serde_json_canonicalizer::to_vec(value)?)))
 }
 
 /// A text of unknown origin: escaped, and cut to so many bytes.
@@ -212,5 +248,43 @@ impl FromStr for Head {
         let digits = !seq.is_empty() && seq.bytes().all(|byte| byte.is_ascii_digit());
         let seq = seq.parse().ok().filter(|seq| digits && *seq > 0).ok_or_else(bad)?;
         Ok(Self { seq, hash: hash.to_owned() })
+    }
+}
+
+/// The user that this process runs as: its name, where the machine's list of users has it, and its
+/// number. Not from the environment, which anybody may set.
+pub fn user() -> String {
+    user_of(rustix::process::getuid().as_raw())
+}
+
+/// The user of that number, as [`user`] says it.
+pub fn user_of(uid: u32) -> String {
+    let users = std::fs::read("/etc/passwd").unwrap_or_default();
+    match name(&String::from_utf8_lossy(&users), uid) {
+        Some(name) => format!("{} (uid {uid})", visible(name)),
+        None => format!("uid {uid}"),
+    }
+}
+
+fn name(users: &str, uid: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let found = fields.nth(1)?.parse() == Ok(uid);
+        (found && !name.is_empty() && name.len() <= 64).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn a_user_is_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7\nada:x:1000:1000:,,,:/home/ada:/bin/sh\n";
+        assert_eq!(name(users, 1000), Some("ada"));
+        assert_eq!(name(users, 0), Some("root"));
+        assert_eq!(name(users, 7), None);
+        assert_eq!(name(users, 8), None);
     }
 }

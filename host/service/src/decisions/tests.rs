@@ -26,6 +26,12 @@ fn sound(log: &Decisions) -> bool {
     check(log, &[]).unwrap().sound
 }
 
+/// What a check finds once the log holds these bytes instead.
+fn checked_with(log: &Decisions, bytes: impl AsRef<[u8]>) -> Checked {
+    fs::write(log.path(), bytes).unwrap();
+    check(log, &[]).unwrap()
+}
+
 fn lines(log: &Decisions) -> Vec<Vec<u8>> {
     fs::read(log.path()).unwrap().split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
@@ -69,8 +75,7 @@ fn every_cut_is_found_at_the_end_too() {
     let (_folder, log) = log(3);
     let whole = fs::read(log.path()).unwrap();
     for length in 0..whole.len() {
-        fs::write(log.path(), &whole[..length]).unwrap();
-        assert!(!sound(&log), "cut to {length} bytes");
+        assert!(!checked_with(&log, &whole[..length]).sound, "cut to {length} bytes");
     }
     fs::remove_file(log.path()).unwrap();
     assert!(!sound(&log), "the whole log is gone");
@@ -80,29 +85,23 @@ fn every_cut_is_found_at_the_end_too() {
 fn every_line_removed_repeated_exchanged_or_put_in_is_found_with_its_place() {
     let (_folder, log) = log(5);
     let whole = lines(&log);
-    let broken = |lines: &[Vec<u8>]| {
-        fs::write(log.path(), lines.concat()).unwrap();
-        let checked = check(&log, &[]).unwrap();
+    let first_fault_with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut lines = whole.clone();
+        change(&mut lines);
+        let checked = checked_with(&log, lines.concat());
         assert!(!checked.sound && checked.head.is_none());
-        let first = checked.faults.into_iter().next().unwrap();
-        (first.seq, first.line)
+        (checked.faults[0].seq, checked.faults[0].line)
     };
     for at in 0..whole.len() {
         let place = u64::try_from(at).unwrap() + 1;
-        let mut removed = whole.clone();
-        removed.remove(at);
-        assert_eq!(broken(&removed), (place, place), "removed {at}");
-        let mut repeated = whole.clone();
-        repeated.insert(at, whole[at].clone());
-        assert_eq!(broken(&repeated), (place + 1, place + 1), "repeated {at}");
+        let here = (place, place);
+        assert_eq!(first_fault_with(&|lines| _ = lines.remove(at)), here, "removed {at}");
+        let repeated = first_fault_with(&|lines| lines.insert(at, whole[at].clone()));
+        assert_eq!(repeated, (place + 1, place + 1), "repeated {at}");
         for other in at + 1..whole.len() {
-            let mut exchanged = whole.clone();
-            exchanged.swap(at, other);
-            assert_eq!(broken(&exchanged), (place, place), "exchanged {at} and {other}");
+            assert_eq!(first_fault_with(&|lines| lines.swap(at, other)), here, "exchanged {at} and {other}");
         }
-        let mut blank = whole.clone();
-        blank.insert(at, b"\n".to_vec());
-        assert_eq!(broken(&blank), (place, place), "a blank line at {at}");
+        assert_eq!(first_fault_with(&|lines| lines.insert(at, b"\n".to_vec())), here, "blank line at {at}");
     }
 }
 
@@ -112,8 +111,7 @@ fn an_edit_is_one_fault_with_line_and_byte() {
     let mut edited = lines(&log);
     let text = String::from_utf8(edited[2].clone()).unwrap();
     edited[2] = text.replace("number 2", "number 3").into_bytes();
-    fs::write(log.path(), edited.concat()).unwrap();
-    let faults = check(&log, &[]).unwrap().faults;
+    let faults = checked_with(&log, edited.concat()).faults;
     let byte: usize = edited[..2].iter().map(Vec::len).sum();
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!((faults[0].seq, faults[0].line, faults[0].byte), (3, 3, u64::try_from(byte).unwrap()));
@@ -170,9 +168,8 @@ fn an_append_that_was_cut_short_anywhere_is_passed_over_by_a_record() {
     log.record(&decision(2)).unwrap();
     let after = fs::read(log.path()).unwrap();
     for length in before.len() + 1..after.len() {
-        fs::write(log.path(), &after[..length]).unwrap();
         fs::write(log.head_path(), &head).unwrap();
-        let torn = check(&log, &[]).unwrap();
+        let torn = checked_with(&log, &after[..length]);
         assert!(torn.faults.len() == 1 && torn.faults[0].torn, "{length}: {torn:?}");
 
         log.record(&decision(3)).unwrap();
@@ -201,8 +198,7 @@ fn a_repair_that_was_cut_short_is_passed_over_as_well() {
         // A change of what was passed over is a change of the log.
         let mut changed = fs::read(log.path()).unwrap();
         changed[torn.len() - 1] ^= 1;
-        fs::write(log.path(), &changed).unwrap();
-        assert!(!sound(&log), "{length}");
+        assert!(!checked_with(&log, &changed).sound, "{length}");
     }
 }
 
@@ -276,16 +272,8 @@ fn a_head_is_written_as_it_is_read() {
     let (_folder, log) = log(1);
     let head = log.kept_head().unwrap().unwrap();
     assert_eq!(head.to_string().parse::<Head>().unwrap(), head);
-    for bad in [
-        "",
-        "1",
-        ":",
-        "0:00",
-        "1:zz",
-        &head.to_string().to_uppercase(),
-        &format!("+{head}"),
-        &format!("{head} "),
-    ] {
+    let others = [head.to_string().to_uppercase(), format!("+{head}"), format!("{head} ")];
+    for bad in ["", "1", ":", "0:00", "1:zz"].into_iter().chain(others.iter().map(String::as_str)) {
         assert!(bad.parse::<Head>().is_err(), "{bad}");
     }
 }

@@ -1,4 +1,6 @@
-//! `GET /v1/events`: a page.
+//! `GET /v1/events`: a page, and its entity tag. A page is known by its request, the log, the snapshot's high-water and
+//! the strategy that answered, so that "nothing has changed" can be told without running a strategy, and no page is
+//! kept.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,21 +8,26 @@ use std::time::Instant;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 use tokio::task::block_in_place;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
-use crate::page::{Cursors, PageRequest, render};
-use crate::serve::bounds::ANSWER_TIME;
-use crate::serve::front::Front;
-use crate::serve::portions::Portions;
-use crate::serve::problem::{Problem, Told};
-use crate::serve::{etag, link, query, shapes};
+use super::limits::ANSWER_TIME;
+use super::problem::{Problem, Told};
+use super::query;
+use super::state::AppState;
+use super::throttle::ChunkedBody;
+use keyhole_log::model::PageRequest;
+use keyhole_runtime::page::{Cursors, render};
 
 /// The name of the strategy that answered.
 pub(super) const STRATEGY: HeaderName = HeaderName::from_static("keyhole-strategy");
 
 /// SHA-256 of its component.
-pub(super) const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
+const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
 
 /// A page of the log's events, newest first.
 ///
@@ -45,7 +52,7 @@ pub(super) const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
         ("If-None-Match" = Option<String>, Header, description = "Entity tags that the client has"),
     ),
     responses(
-        (status = 200, description = "The page", body = shapes::Page, headers(
+        (status = 200, description = "The page", body = Page, headers(
             ("ETag" = String, description = "Changes when the page may"),
             ("Link" = String, description = "Where the first and the next page are"),
             ("Keyhole-Strategy" = String, description = "The strategy that answered"),
@@ -68,97 +75,221 @@ pub(super) const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
     security((), ("token" = [])),
 )]
 pub(super) async fn events(
-    State(front): State<Arc<Front>>,
+    State(app): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    answer(&front, query.as_deref().unwrap_or_default(), &headers)
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
-}
-
-async fn answer(front: &Front, query: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let cursors = front.book.cursors().map_err(|error| Problem::of(&error))?;
-    let request = query::read(query, &cursors)?;
+) -> Result<Response, Problem> {
+    let cursors = app.cursor_keys.cursors().map_err(|error| Problem::of(&error))?;
+    let request = query::read(query.as_deref().unwrap_or_default(), &cursors)?;
     if headers.contains_key(header::IF_NONE_MATCH)
-        && let Some(unchanged) = unchanged(front, &request, &cursors, headers)
+        && let Some(unchanged) = unchanged(&app, &request, &cursors, &headers)
     {
         return Ok(unchanged);
     }
     let entered = Instant::now();
-    let pending = front.service.submit(request.clone()).map_err(|error| Problem::of(&error))?;
-    // Dropped where the client goes away or the time is over, which ends the work on it.
+    let pending = app.service.submit(request.clone()).map_err(|error| Problem::of(&error))?;
+    // Dropped where the client goes away or the time is over, which ends the work on it. (The timeout layer of
+    // `tower-http` would answer without a problem and count nothing.)
     let Ok(answered) = timeout(ANSWER_TIME, pending).await else {
-        front.figures.overdue(entered.elapsed());
+        app.metrics.overdue(entered.elapsed());
         return Err(Problem::new("overdue"));
     };
-    front.figures.page(&answered);
+    app.metrics.page(&answered);
     let page = match &answered.page {
         Ok(page) => page,
         Err(error) => {
             tracing::warn!(strategy = &*answered.strategy, code = error.code(), error = %error, "no page");
-            let mut response = Problem::of(error).into_response();
-            name(&mut response, &answered.strategy, &answered.digest);
-            return Ok(response);
+            let problem = Problem::of(error).into_response();
+            return Ok(named(problem, &answered.strategy, &answered.digest));
         }
     };
-    let tag = etag::tag(&request, cursors.log(), page.high_water, &answered.digest);
-    let mut response = if etag::is_known(headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let next = cursors.next(page);
-        let mut body = Vec::new();
-        render::render(page, next.as_deref(), &mut body);
-        let mut response = Response::new(Portions::of(body));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(links) = HeaderValue::from_str(&link::links(&request, next.as_deref())) {
-            headers.insert(header::LINK, links);
-        }
-        response
-    };
-    validate(&mut response, &tag);
-    name(&mut response, &answered.strategy, &answered.digest);
-    Ok(response)
+    let tag = tag(&request, cursors.log(), page.high_water, &answered.digest);
+    if is_known(&headers, &tag) {
+        return Ok(not_modified(&tag, &answered.strategy, &answered.digest));
+    }
+    let next = cursors.next(page);
+    let mut body = Vec::new();
+    render::render(page, next.as_deref(), &mut body);
+    let mut response = Response::new(ChunkedBody::of(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(links) = HeaderValue::from_str(&query::links(&request, next.as_deref())) {
+        headers.insert(header::LINK, links);
+    }
+    Ok(named(validated(response, &tag), &answered.strategy, &answered.digest))
 }
 
 /// "Not modified", where that can be told without running a strategy.
 fn unchanged(
-    front: &Front,
+    app: &AppState,
     request: &PageRequest,
     cursors: &Cursors,
     headers: &HeaderMap,
 ) -> Option<Response> {
-    let (strategy, digest) = front.service.active()?;
-    let high_water = block_in_place(|| front.service.high_water()).ok()?;
-    let tag = etag::tag(request, cursors.log(), high_water, &digest);
-    if !etag::is_known(headers, &tag) {
-        return None;
-    }
-    front.figures.unchanged();
-    let mut response = StatusCode::NOT_MODIFIED.into_response();
-    validate(&mut response, &tag);
-    name(&mut response, &strategy, &digest);
-    Some(response)
+    let (strategy, digest) = app.service.active()?;
+    let high_water = block_in_place(|| app.service.high_water()).ok()?;
+    let tag = tag(request, cursors.log(), high_water, &digest);
+    is_known(headers, &tag).then(|| {
+        app.metrics.unchanged();
+        not_modified(&tag, &strategy, &digest)
+    })
+}
+
+fn not_modified(tag: &str, strategy: &str, digest: &str) -> Response {
+    named(validated(StatusCode::NOT_MODIFIED.into_response(), tag), strategy, digest)
 }
 
 /// Says how to ask whether the page has changed. Nobody but the client may keep it, and only to ask again.
-fn validate(response: &mut Response, tag: &str) {
+fn validated(mut response: Response, tag: &str) -> Response {
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+    response
 }
 
 /// Says who answered. A name is an operator's choice and may hold what a header may not.
-fn name(response: &mut Response, strategy: &str, digest: &str) {
-    let headers = response.headers_mut();
-    let strategy = HeaderValue::from_str(&query::encoded(strategy));
-    for (header, value) in [(STRATEGY, strategy), (DIGEST, HeaderValue::from_str(digest))] {
-        if let Ok(value) = value {
-            headers.insert(header, value);
+fn named(mut response: Response, strategy: &str, digest: &str) -> Response {
+    for (header, value) in [(STRATEGY, &*query::encode(strategy)), (DIGEST, digest)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(header, value);
         }
+    }
+    response
+}
+
+/// A page of events.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never made")]
+struct Page {
+    query: Query,
+    /// Newest first: by `created_at`, then by `id`.
+    events: Vec<Event>,
+    /// How many events.
+    count: u64,
+    /// The cursor of the next page; null where this page is not full, and so is the last.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// What was asked.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never made")]
+struct Query {
+    from_ts: i64,
+    to_ts: i64,
+    #[schema(required)]
+    actor_id: Option<i64>,
+    #[schema(required)]
+    action: Option<String>,
+    /// The page's number, where one was asked for.
+    #[schema(nullable = false, minimum = 1)]
+    page: Option<u64>,
+    /// The key that the page begins after, where a cursor was given: `created_at` and `id`.
+    #[schema(nullable = false)]
+    after_key: Option<Vec<i64>>,
+    #[schema(minimum = 1, maximum = 1000)]
+    page_size: u32,
+    /// The largest id that the walk shows.
+    #[schema(nullable = false)]
+    up_to: Option<i64>,
+}
+
+/// One event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never made")]
+struct Event {
+    id: i64,
+    /// Unix seconds.
+    created_at: i64,
+    actor_id: i64,
+    action: String,
+    resource_type: String,
+    resource_id: String,
+    /// The payload, as its line stands in the file.
+    #[schema(value_type = Object)]
+    payload: serde_json::Value,
+}
+
+/// Bytes of the digest that a tag shows.
+const SHOWN: usize = 16;
+
+/// The tag of the answer to a request. Weak, as the same page may go out compressed or not.
+///
+/// A walk by cursor is bounded: what was appended beyond its bound does not change its pages.
+fn tag(request: &PageRequest, log: &str, high_water: i64, digest: &str) -> String {
+    let water = request.up_to.map_or(high_water, |bound| bound.min(high_water));
+    let mut hash = Sha256::new();
+    for piece in [query::canonical(request).as_str(), log, digest] {
+        hash.update((piece.len() as u64).to_be_bytes());
+        hash.update(piece);
+    }
+    // A cursor of another bound asks for other pages, also where both bounds lie beyond the log's end.
+    hash.update(request.up_to.unwrap_or(i64::MIN).to_be_bytes());
+    let hash = hash.chain_update(water.to_be_bytes()).finalize();
+    format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(hash.get(..SHOWN).unwrap_or_default()))
+}
+
+/// Whether a client already has what this tag stands for.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().strip_prefix("W/").unwrap_or(tag.trim()).to_owned();
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // A comma is never part of a tag of ours.
+    lines.flat_map(|line| line.split(',')).any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyhole_log::model::{Filter, Key, Position};
+
+    fn request() -> PageRequest {
+        let filter = Filter { from_ts: 1, to_ts: 2, actor_id: None, action: None };
+        PageRequest { filter, position: Position::Page(1), page_size: 50, up_to: None }
+    }
+
+    #[test]
+    fn whatever_may_change_the_page_changes_the_tag() {
+        let after = |id| Position::After(Key { created_at: 1, id });
+        let filter = Filter { action: Some(String::new()), ..request().filter };
+        let tags = [
+            tag(&request(), "log", 9, "digest"),
+            tag(&request(), "log", 10, "digest"),
+            tag(&request(), "log", 9, "another"),
+            tag(&request(), "gol", 9, "digest"),
+            tag(&PageRequest { position: Position::Page(2), ..request() }, "log", 9, "digest"),
+            tag(&PageRequest { position: after(1), ..request() }, "log", 9, "digest"),
+            tag(&PageRequest { position: after(2), ..request() }, "log", 9, "digest"),
+            tag(&PageRequest { page_size: 51, ..request() }, "log", 9, "digest"),
+            tag(&PageRequest { up_to: Some(8), ..request() }, "log", 9, "digest"),
+            tag(&PageRequest { filter, ..request() }, "log", 9, "digest"),
+        ];
+        let distinct: std::collections::HashSet<&String> = tags.iter().collect();
+        assert_eq!(distinct.len(), tags.len());
+    }
+
+    #[test]
+    fn a_bounded_page_keeps_its_tag_while_the_log_grows() {
+        let bounded = PageRequest { up_to: Some(8), ..request() };
+        assert_eq!(tag(&bounded, "log", 8, "digest"), tag(&bounded, "log", 100, "digest"));
+    }
+
+    #[test]
+    fn a_tag_is_recognised_weak_or_not_in_any_list() {
+        let tag = "W/\"a\"";
+        for (line, known) in [
+            (tag, true),
+            ("\"a\"", true),
+            ("\"b\", W/\"a\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("a", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(line))]);
+            assert_eq!(is_known(&headers, tag), known, "{line}");
+        }
+        assert!(!is_known(&HeaderMap::new(), tag));
     }
 }

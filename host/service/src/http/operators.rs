@@ -1,61 +1,39 @@
 //! What operators reach, on the admin socket alone: orders about strategies, metrics, readiness in detail.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{Request, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::timeout;
-use tower::ServiceExt;
 
-use crate::error::Error;
-use crate::serve::bounds::{BODY_BYTES, BODY_TIME};
-use crate::serve::front::Front;
-use crate::serve::problem::{Answer, Problem};
-use crate::serve::{door, health, request_id, scrape};
-use crate::service::orders::{self, Order};
-use crate::units::whole_micros;
-
-/// Who is at the other end of the socket, by what the system says of it.
-#[derive(Clone)]
-pub(super) struct Operator(pub(super) String);
+use super::limits::{BODY_BYTES, BODY_TIME};
+use super::metrics::OPENMETRICS;
+use super::problem::Problem;
+use super::state::{AppState, Operator};
+use super::viewers::{healthz, uncached};
+use crate::orders::{self, Order};
+use keyhole_log::error::Error;
 
 /// The router of operators.
-pub(super) fn router(front: Arc<Front>) -> Router {
+pub(super) fn router(app: Arc<AppState>) -> Router {
     Router::new()
         .route(orders::PATH, post(order))
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readiness))
+        .route("/metrics", get(exposition))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readiness))
         .fallback(async || Problem::new("not-found"))
         .method_not_allowed_fallback(async || Problem::new("bad-method"))
-        .with_state(front)
-}
-
-/// Answers a request of an operator's.
-pub(super) async fn answer(router: Router, operator: Operator, mut request: Request<Body>) -> Response {
-    let started = Instant::now();
-    let id = request_id::of(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let by = operator.0.clone();
-    request.extensions_mut().insert(operator);
-    let Ok(mut response) = router.oneshot(request).await;
-    door::finish(&mut response, &id);
-    let code = response.extensions().get::<Answer>().map(|answer| answer.0);
-    tracing::info!(
-        request = %id, method = %method, path = ?path, status = response.status().as_u16(), code,
-        operator = %by, us = whole_micros(started.elapsed()), "ordered"
-    );
-    response
+        .with_state(app)
 }
 
 async fn order(
-    State(front): State<Arc<Front>>,
+    State(app): State<Arc<AppState>>,
     Extension(operator): Extension<Operator>,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -63,7 +41,7 @@ async fn order(
     let mut order: Order = serde_json::from_slice(&body)
         .map_err(|error| Problem::new("bad-request").saying(format!("the order cannot be read: {error}")))?;
     sign(&mut order, operator);
-    let service = front.service.clone();
+    let service = app.service.clone();
     let done = spawn_blocking(move || service.carry_out(order)).await;
     let done =
         done.unwrap_or_else(|panic| Err(Error::Engine(format!("the order ended without a result: {panic}"))));
@@ -93,7 +71,18 @@ fn sign(order: &mut Order, operator: Operator) {
     }
 }
 
-async fn metrics(State(front): State<Arc<Front>>) -> Result<Response, Problem> {
-    let text = block_in_place(|| scrape::scrape(&front)).map_err(|_| Problem::new("internal"))?;
-    Ok(([(header::CONTENT_TYPE, scrape::OPENMETRICS)], text).into_response())
+async fn exposition(State(app): State<Arc<AppState>>) -> Result<Response, Problem> {
+    let state = block_in_place(|| app.service.state());
+    let text = app.metrics.exposition(state, app.concurrency.taken() as u64);
+    let text = text.map_err(|_| Problem::new("internal"))?;
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response())
+}
+
+/// Readiness in detail: everything that the service knows of itself.
+async fn readiness(State(app): State<Arc<AppState>>) -> Response {
+    let state = block_in_place(|| app.service.state());
+    if state.ready && !app.ending.load(Relaxed) {
+        return uncached(state);
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], uncached(state)).into_response()
 }

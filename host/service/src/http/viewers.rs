@@ -1,44 +1,38 @@
 //! What viewers reach, and its description: router and document come from the same handlers.
 
-use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderValue, header};
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use tower_http::CompressionLevel;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::task::block_in_place;
+use utoipa::ToSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::serve::bounds::COMPRESS_FROM;
-use crate::serve::front::Front;
-use crate::serve::problem::Problem;
-use crate::serve::{events, health};
+use super::events;
+use super::problem::{Problem, Told};
+use super::state::AppState;
 
-/// The router of viewers. Operators' orders are not behind it at all.
-pub(super) fn router(front: Arc<Front>) -> Router {
-    let (router, described) = described();
-    let described = Bytes::from(serde_json::to_vec(&described).unwrap_or_default());
-    let compression = CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest);
+/// The router of viewers.
+pub(super) fn router(app: Arc<AppState>) -> Router {
+    let (router, document) = described();
+    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let description = async move || ([(header::CONTENT_TYPE, "application/json")], document);
     router
-        .route(
-            "/openapi.json",
-            axum::routing::get(async move || ([(header::CONTENT_TYPE, "application/json")], described)),
-        )
+        .route("/openapi.json", get(description))
         .fallback(async || Problem::new("not-found"))
         .method_not_allowed_fallback(async || Problem::new("bad-method"))
-        .with_state(front)
-        .layer(compression.compress_when(SizeAbove::new(COMPRESS_FROM)))
-        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
 }
 
-fn described() -> (Router<Arc<Front>>, OpenApi) {
+fn described() -> (Router<Arc<AppState>>, OpenApi) {
     let info = InfoBuilder::new()
         .title("Keyhole")
         .version(env!("CARGO_PKG_VERSION"))
@@ -46,8 +40,8 @@ fn described() -> (Router<Arc<Front>>, OpenApi) {
     let document = OpenApiBuilder::new().info(info).build();
     let (router, mut document) = OpenApiRouter::with_openapi(document)
         .routes(routes!(events::events))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
         .split_for_parts();
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -58,10 +52,40 @@ fn described() -> (Router<Arc<Front>>, OpenApi) {
     (router, document)
 }
 
-/// A panic is one request's end, and no word of it leaves.
-fn panicked(_what: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
-    let mut response = Problem::new("internal").into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", operation_id = "health", responses(
+    (status = 200, description = "It does", body = Health),
+))]
+pub(super) async fn healthz() -> Response {
+    uncached(Health { status: "ok" })
+}
+
+/// Whether pages are answered as they should be.
+///
+/// The strategy that serves is proven, its scratch fits the log, both files of the log are the ones that were
+/// opened, and no journal waits to be recovered.
+#[utoipa::path(get, path = "/readyz", operation_id = "readiness", responses(
+    (status = 200, description = "They are", body = Health),
+    (status = 503, description = "Not now: see Retry-After", body = Told, content_type = "application/problem+json"),
+))]
+async fn readyz(State(app): State<Arc<AppState>>) -> Result<Response, Problem> {
+    if app.ending.load(Relaxed) {
+        return Err(Problem::new("shutting-down"));
+    }
+    if !block_in_place(|| app.service.state()).ready {
+        return Err(Problem::new("unready"));
+    }
+    Ok(uncached(Health { status: "ready" }))
+}
+
+/// An answer that holds for this moment only.
+pub(super) fn uncached(body: impl serde::Serialize) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// Whether the service lives, or is ready.
+#[derive(serde::Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok` or `ready`.
+    pub(super) status: &'static str,
 }

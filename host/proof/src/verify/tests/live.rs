@@ -35,7 +35,7 @@ fn pages_taken_while_the_log_grows_are_compared_at_each_snapshot() {
 struct Growing(Fake);
 
 impl Pager for Growing {
-    fn page(&mut self, request: &PageRequest) -> Result<crate::page::Page, Error> {
+    fn page(&mut self, request: &PageRequest) -> Result<keyhole_log::model::Page, Error> {
         append(&self.0.log, 3);
         self.0.page(request)
     }

@@ -10,8 +10,8 @@ mod whole;
 
 use super::fakes::{Events, Fake, Twist, everything, log_of, scrambled};
 use super::*;
-use crate::log::profile::Profile;
-use crate::page::{Filter, PageRequest, Position};
+use keyhole_log::model::{Filter, PageRequest, Position};
+use keyhole_log::survey::profile::Profile;
 
 const NAMES: Names<'static> = Names { subject: "keyset", reference: "baseline", options: &[] };
 

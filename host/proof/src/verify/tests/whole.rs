@@ -1,9 +1,9 @@
 //! Whole walks by cursor beside one ordered scan: what they catch, and who is to blame.
 
 use super::*;
-use crate::page::{Page, Pager};
 use crate::verify::sides::Sides;
 use crate::verify::verdict::StreamReport;
+use keyhole_log::model::{Page, Pager};
 
 /// A scan of a log in memory, by a strategy that may be wrong itself.
 struct Scan {

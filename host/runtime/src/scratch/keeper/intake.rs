@@ -6,14 +6,14 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::{Effort, Keeper};
-use crate::error::{Bound, Error};
-use crate::log::feed::Feeder;
-use crate::log::session::Session;
 use crate::native;
 use crate::scratch::fit::Coverage;
 use crate::scratch::{Refreshed, disk};
 use crate::strategy::Code;
 use crate::strategy::instance::Instance;
+use keyhole_log::error::{Bound, Error};
+use keyhole_log::feed::Feeder;
+use keyhole_log::session::Session;
 
 /// Slices after which a refresh that never says done is given up: a fill of a large log needs some
 /// hundreds.
@@ -81,7 +81,7 @@ impl Keeper {
         let columns = &self.strategy.grants.columns;
         let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
         loop {
-            crate::interrupt::check()?;
+            keyhole_log::interrupt::check()?;
             let after = (coverage.n > 0).then_some(coverage.last);
             scratch.execute_batch("BEGIN")?;
             let copied = feeder.copy_range(scratch, columns, after, through);
@@ -110,7 +110,7 @@ impl Keeper {
         let refused = |why: String| Error::ScratchRefused { why };
         let (mut before, mut stalled) = (i64::MIN, 0);
         for _ in 0..MOST_SLICES {
-            crate::interrupt::check()?;
+            keyhole_log::interrupt::check()?;
             let began = Instant::now();
             session.begin_refresh(through)?;
             let (outcome, mut returned) = self.slice(session, through);

@@ -1,0 +1,69 @@
+//! What goes with every verb, and how the words of the command line are read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use keyhole_log::grants::Instances;
+
+/// What goes with every verb.
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// The log's folder: audit.db and payloads.jsonl. It is only read.
+    #[arg(long, global = true, env = "KEYHOLE_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// What strategies are granted, as TOML; without it, local verbs grant the project's interfaces.
+    #[arg(long, global = true, env = "KEYHOLE_POLICY", value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Where the cursor key lies [default: the user's state folder].
+    #[arg(long, global = true, env = "KEYHOLE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Where scratch lies; may be deleted at any time [default: the user's cache folder].
+    #[arg(long, global = true, env = "KEYHOLE_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// How long an instance of a strategy lives: one request, or up to USES of them.
+    #[arg(long, global = true, default_value = "fresh", value_name = "fresh|warm[:USES]")]
+    pub instances: Instances,
+    /// Results as JSON on standard output, errors as JSON on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Write the results to this file instead of standard output.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// No progress and no remarks on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// A time: Unix seconds, or RFC 3339.
+pub(crate) fn time(text: &str) -> Result<i64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "neither Unix seconds nor an RFC 3339 time such as 2025-12-30T00:00:00Z".to_owned())?;
+    Ok(time.as_second())
+}
+
+/// A number that is not 0.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_unix_seconds_or_rfc_3339() {
+        assert_eq!(time("-5"), Ok(-5));
+        assert_eq!(time("1767052800"), Ok(1_767_052_800));
+        assert_eq!(time("2025-12-30T00:00:00Z"), Ok(1_767_052_800));
+        assert!(time("yesterday").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Every event of a log in its one order, read natively in short ranges: what whole walks are held against.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::Log;
+use crate::authorizer::Authorizer;
+use crate::budget::Budget;
+use crate::connection::{self, Use, classify, patiently};
+use crate::error::Error;
+use crate::limits::HOST_WAIT;
+use crate::model::span_at;
+use crate::model::{Filter, Key, Page, PageRequest, Position};
+use crate::payload::PayloadFile;
+use crate::reader_gate::ReaderGate;
+use crate::snapshot::push;
+
+/// Events of one read transaction. In a large log each lies on a page of its own: some milliseconds.
+const RANGE_ROWS: u32 = 500;
+
+/// The events after a key, or all where there is none.
+const RANGE: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, \
+    payload_len FROM log.audit_events INDEXED BY idx_created_at WHERE created_at <= ?1 AND id <= ?3 \
+    AND (?2 IS NULL OR created_at < ?1 OR id < ?2) ORDER BY created_at DESC, id DESC LIMIT ?4";
+
+/// A scan from the newest event to the oldest.
+///
+/// Rows never change and ids only grow, so ranges that are bounded by the largest id at the start are one
+/// snapshot, though the log's writer never waits for longer than one of them.
+pub struct Ordered {
+    connection: Connection,
+    reader_gate: Arc<ReaderGate>,
+    payloads: PayloadFile,
+    log: Log,
+    up_to: i64,
+    last: Option<Key>,
+}
+
+impl Ordered {
+    /// Opens the log. Nothing is read yet but its largest id.
+    pub fn open(log: &Log) -> Result<Self, Error> {
+        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
+        let connection =
+            patiently(HOST_WAIT, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
+        let reader_gate = ReaderGate::of(&log.database)?;
+        let up_to: Option<i64> = patiently(HOST_WAIT, || {
+            let _permit = reader_gate.enter()?;
+            connection
+                .query_row("/*keyhole*/ SELECT max(id) FROM log.audit_events", [], |row| row.get(0))
+                .map_err(|error| classify(error, &log.database))
+        })?;
+        let payloads = PayloadFile::open(&log.payloads)?;
+        Ok(Self {
+            connection,
+            reader_gate,
+            payloads,
+            log: log.clone(),
+            up_to: up_to.unwrap_or(0),
+            last: None,
+        })
+    }
+
+    /// In how many ranges a log of so many events is read.
+    pub fn ranges(events: u64) -> u64 {
+        events.div_ceil(u64::from(RANGE_ROWS))
+    }
+
+    /// The largest id that it shows.
+    pub fn up_to(&self) -> i64 {
+        self.up_to
+    }
+
+    /// The next events, each with its payload; none at the end.
+    pub fn range(&mut self) -> Result<Page, Error> {
+        let mut page = patiently(HOST_WAIT, || {
+            let _permit = self.reader_gate.enter()?;
+            self.rows().map_err(|error| classify(error, &self.log.database))
+        })?;
+        for row in &mut page.rows {
+            let start = page.payloads.len();
+            self.payloads.read(row.id, row.payload_offset, row.payload_len, u64::MAX, &mut page.payloads)?;
+            row.payload = span_at(start, page.payloads.len() - start);
+        }
+        self.last = page.last_key().or(self.last);
+        Ok(page)
+    }
+
+    fn rows(&self) -> rusqlite::Result<Page> {
+        let request = PageRequest {
+            filter: Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None },
+            position: self.last.map_or(Position::Page(1), Position::After),
+            page_size: RANGE_ROWS,
+            up_to: Some(self.up_to),
+        };
+        let mut page = Page::empty(request, self.up_to);
+        let newest = self.last.map_or(i64::MAX, |key| key.created_at);
+        let before = self.last.map(|key| key.id);
+        let mut statement = self.connection.prepare_cached(RANGE)?;
+        let mut rows = statement.query((newest, before, self.up_to, RANGE_ROWS))?;
+        while let Some(row) = rows.next()? {
+            push(row, &mut page)?;
+        }
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::dataset;
+
+    #[test]
+    fn every_event_comes_once_in_order_across_ranges_and_none_that_came_later() {
+        let folder = tempfile::tempdir().unwrap();
+        dataset::seed(folder.path(), 1_767_052_800, 1_700, true, &mut |_| Ok(())).unwrap();
+        let writer = Connection::open(folder.path().join("audit.db")).unwrap();
+        // A second that holds more events than a range, so that a range ends within it.
+        writer.execute("UPDATE audit_events SET created_at = 1767000000 WHERE id % 2 = 0", []).unwrap();
+        let mut ordered = Ordered::open(&Log::open(folder.path()).unwrap()).unwrap();
+        let mut found = Vec::new();
+        loop {
+            let page = ordered.range().unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.events().all(|event| event.payload.ends_with(b"}\n")));
+            found.extend(page.events().map(|event| (event.created_at, event.id)));
+            let late = "INSERT INTO audit_events SELECT NULL, 0, 1, 'LOGIN', 'USER', 'USER-1', 0, 100";
+            writer.execute(late, []).unwrap();
+        }
+        let mut statement = writer
+            .prepare(
+                "SELECT created_at, id FROM audit_events WHERE id <= 1700 ORDER BY created_at DESC, id DESC",
+            )
+            .unwrap();
+        let expected = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(found, expected.map(Result::unwrap).collect::<Vec<(i64, i64)>>());
+        assert_eq!((ordered.up_to(), Ordered::ranges(1_700)), (1_700, 4));
+    }
+}

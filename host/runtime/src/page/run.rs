@@ -1,0 +1,292 @@
+//! The conductor of a page request: snapshot, call, check, the log's lock given back, payloads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::native;
+use crate::page::check;
+use crate::scratch::Scratch;
+use crate::strategy::instance::Instance;
+use crate::strategy::{Code, Compiled, Strategy, lane};
+use keyhole_log::Log;
+use keyhole_log::budget::{Budget, Canceller};
+use keyhole_log::error::Error;
+use keyhole_log::grants::Instances;
+use keyhole_log::ledger::{Ledger, Phase, Phases};
+use keyhole_log::limits::Limits;
+use keyhole_log::model::{Page, PageRequest, Pager};
+use keyhole_log::session::Session;
+
+/// How often a page is tried again on files that were replaced meanwhile.
+const REOPENS: usize = 2;
+
+/// Uncovered events that a page still reads by itself: a deep page may read twice as many rows.
+const LONGEST_TAIL: i64 = 5_000;
+
+/// A worker: it answers one request at a time, from beginning to end, on the thread that calls it.
+pub struct Worker {
+    engine: Engine,
+    strategy: Arc<Strategy>,
+    instances: Instances,
+    log: Log,
+    scratch: Option<Arc<Scratch>>,
+    session: Option<Box<Session>>,
+    warm: Option<Instance>,
+    budget: Arc<Budget>,
+}
+
+impl Worker {
+    /// Makes a worker, with instances that live as the strategy's grants say, or else as told. `scratch` must
+    /// be there for a strategy with an index, filled already.
+    pub fn new(
+        engine: &Engine,
+        strategy: &Arc<Strategy>,
+        instances: Instances,
+        log: &Log,
+        scratch: Option<Arc<Scratch>>,
+    ) -> Self {
+        Self {
+            engine: engine.clone(),
+            strategy: Arc::clone(strategy),
+            instances: strategy.grants.instances.unwrap_or(instances),
+            log: log.clone(),
+            scratch,
+            session: None,
+            warm: None,
+            budget: Arc::default(),
+        }
+    }
+
+    /// A handle that cancels the running request from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(&self.budget)
+    }
+
+    /// The strategy that it works for.
+    pub fn strategy(&self) -> &Strategy {
+        &self.strategy
+    }
+
+    /// The strategy's scratch, if it has one.
+    pub fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_deref()
+    }
+
+    /// What the last request did.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.session.as_ref().map(|session| &session.ledger)
+    }
+
+    /// What the last request did, with SQLite's plan for each of the strategy's statements, and the
+    /// limits that were in effect.
+    pub fn explained(&mut self) -> Option<(&Ledger, &Limits)> {
+        let session = self.session.as_mut()?;
+        session.explain_new(|_| false);
+        Some((&session.ledger, session.limits()))
+    }
+
+    /// Answers a request as [`Pager::page`] does, unless it is no longer wanted when it begins. Whoever cancels
+    /// first makes `wanted` false and then uses the [`Canceller`]: one of the two is met.
+    pub fn page_if(&mut self, request: &PageRequest, wanted: impl FnOnce() -> bool) -> Result<Page, Error> {
+        let limits = &self.strategy.grants.limits;
+        if request.page_size == 0 || request.page_size > limits.page_size {
+            return Err(Error::bad_request(format!("page_size must be from 1 to {}", limits.page_size)));
+        }
+        // First of all: the request's time starts with it.
+        let _idle = lane::turn();
+        let strategy = Arc::clone(&self.strategy);
+        let _place = strategy.share.take()?;
+        let owner = self.budget.enter();
+        let outcome = if wanted() { self.answer(request) } else { Err(Error::Cancelled) };
+        // Whatever a strategy made of the interrupt is not its fault.
+        let outcome = outcome.map_err(|error| if self.budget.cancelled() { Error::Cancelled } else { error });
+        if owner {
+            self.budget.leave();
+        }
+        outcome
+    }
+
+    /// Tries until the page is answered, on files that may be replaced meanwhile.
+    fn answer(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let mut reopened = 0;
+        loop {
+            self.budget.check_cancelled()?;
+            let outcome = self.attempt(request);
+            match outcome {
+                // Opening anew checks scratch against the log that is there now.
+                Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
+                    self.session = None;
+                }
+                Ok(page) => {
+                    if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
+                        scratch.saw(ledger.high_water, ledger.covered);
+                    }
+                    return Ok(page);
+                }
+                Err(error) => {
+                    if reopened == REOPENS || self.budget.cancelled() || !self.mends_scratch(&error)? {
+                        return Err(error);
+                    }
+                    self.session = None;
+                }
+            }
+            reopened += 1;
+        }
+    }
+
+    /// One try at a page, in the order in which everything happens: the snapshot is taken, the strategy is called,
+    /// its claims are checked against the snapshot, the log's lock is given back, and only then the payloads are
+    /// read. The session is kept for the next request, unless the engine failed to give it back.
+    fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.open()?,
+        };
+        if let Err(error) = session.begin().and_then(|()| self.catch_up(&mut session)) {
+            session.finish();
+            self.session = Some(session);
+            return Err(error);
+        }
+        let (claims, session) = self.call(session, request);
+        let Some(mut session) = session else {
+            return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
+        };
+        let page = claims.and_then(|claims| {
+            let began = Phase::begin();
+            let page =
+                session.check_transaction().and_then(|()| check::read(session.snapshot(), request, &claims));
+            session.end();
+            session.ledger.phases.check = began.elapsed();
+            let mut page = page?;
+            session.ledger.proved = page.proved;
+            let began = Phase::begin();
+            session.fill_payloads(&mut page)?;
+            session.ledger.phases.payloads = began.elapsed();
+            Ok(page)
+        });
+        session.finish();
+        self.session = Some(session);
+        if page.is_err() {
+            self.warm = None;
+        }
+        page
+    }
+
+    /// A session on the log as it is now. Its scratch, if the strategy has one, is filled first.
+    fn open(&mut self) -> Result<Box<Session>, Error> {
+        // Handles of an earlier session could look like ones of the new.
+        self.warm = None;
+        let scratch = match &self.scratch {
+            Some(scratch) => {
+                scratch.ensure_filled()?;
+                Some(scratch.path().to_owned())
+            }
+            None => None,
+        };
+        let grants = &self.strategy.grants;
+        let budget = Arc::clone(&self.budget);
+        let mut session = Session::for_pages_within(budget, &self.log, scratch, grants)?;
+        session.keep_notes(grants.notes);
+        Ok(Box::new(session))
+    }
+
+    /// A tail that is too long to be read by every page is taken in first.
+    fn catch_up(&self, session: &mut Session) -> Result<(), Error> {
+        if let (Some(scratch), Some(covered)) = (&self.scratch, session.ledger.covered)
+            && session.high_water().saturating_sub(covered) > LONGEST_TAIL
+        {
+            session.finish();
+            scratch.refresh()?;
+            session.begin()?;
+        }
+        Ok(())
+    }
+
+    /// Asks the strategy which events answer. The session comes back, but for a fault of the engine.
+    fn call(
+        &mut self,
+        mut session: Box<Session>,
+        request: &PageRequest,
+    ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
+        let began = Phase::begin();
+        let native = match &self.strategy.code {
+            Code::NativeBaseline => native::baseline::page(&mut session, request),
+            Code::NativeKeyset => native::keyset::page(&mut session, request),
+            Code::Component(compiled) => {
+                let compiled = Arc::clone(compiled);
+                return self.call_component(&compiled, session, request);
+            }
+        };
+        let claims =
+            native.map(|events| events.into_iter().filter_map(|event| session.claimed(event)).collect());
+        session.ledger.phases.strategy = began.elapsed();
+        (claims, Some(session))
+    }
+
+    fn call_component(
+        &mut self,
+        compiled: &Compiled,
+        session: Box<Session>,
+        request: &PageRequest,
+    ) -> (Result<Vec<i64>, Error>, Option<Box<Session>>) {
+        let began = Phase::begin();
+        let mut made = Duration::ZERO;
+        let mut instance = match self.warm.take() {
+            Some(mut instance) => {
+                instance.resume(session);
+                instance
+            }
+            None => match Instance::new(&self.engine, compiled, session) {
+                Ok(instance) => {
+                    made = began.elapsed();
+                    instance
+                }
+                Err((error, session)) => return (Err(error), session),
+            },
+        };
+        let claims = instance.page(request);
+        let mut session = instance.release();
+        if let Some(session) = &mut session {
+            let phases = &mut session.ledger.phases;
+            phases.instantiate = made;
+            phases.strategy = phases.strategy.saturating_sub(made);
+        }
+        if let Instances::Warm(uses) = self.instances
+            && claims.is_ok()
+            && instance.uses < uses
+        {
+            self.warm = Some(instance);
+        }
+        (claims, session)
+    }
+
+    /// A damaged scratch reads like a damaged log, and one that missed an event makes an honest
+    /// strategy look like a liar. True if it was that and is mended: then the page is tried again.
+    fn mends_scratch(&self, error: &Error) -> Result<bool, Error> {
+        let may_be_scratch = matches!(
+            error,
+            Error::BadLog { .. }
+                | Error::Sqlite(_)
+                | Error::Sql { .. }
+                | Error::Lied { .. }
+                | Error::GaveUp { .. }
+                | Error::Trapped { .. }
+                | Error::UnknownEvent { .. }
+        );
+        match &self.scratch {
+            Some(scratch) if may_be_scratch => scratch.mend(),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Pager for Worker {
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        self.page_if(request, || true)
+    }
+
+    fn phases(&self) -> Option<Phases> {
+        self.ledger().map(|ledger| ledger.phases)
+    }
+}

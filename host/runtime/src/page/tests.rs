@@ -1,0 +1,123 @@
+//! The checks of a page on a real log: what an answer that is not the page betrays.
+
+use std::time::Duration;
+
+use keyhole_log::Log;
+use keyhole_log::dataset;
+use keyhole_log::error::{Error, Lie};
+use keyhole_log::grants::{Grants, KEY_COLUMNS};
+use keyhole_log::limits::Limits;
+use keyhole_log::model::{Filter, Key, PageRequest, Position};
+use keyhole_log::session::Session;
+use keyhole_log::value::Value;
+use tempfile::TempDir;
+
+use crate::page::check;
+
+fn log_of(rows: u64) -> (TempDir, Log) {
+    let folder = tempfile::tempdir().unwrap();
+    dataset::seed(folder.path(), 1_767_052_800, rows, true, &mut |_| Ok(())).unwrap();
+    let log = Log::open(folder.path()).unwrap();
+    (folder, log)
+}
+
+fn session(log: &Log, limits: Limits) -> Session {
+    let mut session =
+        Session::for_pages(log, None, &Grants { columns: KEY_COLUMNS.to_vec(), limits, ..Grants::local() })
+            .unwrap();
+    session.begin().unwrap();
+    session
+}
+
+fn asked(from_ts: i64, to_ts: i64, position: Position, page_size: u32) -> PageRequest {
+    let filter = Filter { from_ts, to_ts, actor_id: None, action: None };
+    PageRequest { filter, position, page_size, up_to: None }
+}
+
+/// The log's keys, newest first.
+fn keys(session: &mut Session) -> Vec<Key> {
+    let sql = "SELECT created_at, id FROM audit_events ORDER BY created_at DESC, id DESC";
+    let cells = session.query(sql, &[]).unwrap().cells;
+    let integer = |cell: &Value| match cell {
+        Value::Integer(integer) => *integer,
+        other => panic!("{other:?}"),
+    };
+    cells.chunks(2).map(|row| Key { created_at: integer(&row[0]), id: integer(&row[1]) }).collect()
+}
+
+fn lie(session: &Session, request: &PageRequest, claims: &[Key]) -> Option<Lie> {
+    let ids: Vec<i64> = claims.iter().map(|key| key.id).collect();
+    match check::read(session.snapshot(), request, &ids) {
+        Ok(_) => None,
+        Err(Error::Lied { kind, .. }) => Some(kind),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_run_of_neighbours_outside_the_window_or_before_the_cursor_is_no_page() {
+    let (_folder, log) = log_of(2_000);
+    let mut session = session(&log, Limits::default());
+    let all = keys(&mut session);
+    let cut = (101..1_900).find(|&at| all[at - 1].created_at != all[at].created_at).unwrap();
+    let (older, newer) = (all[cut].created_at, all[cut - 1].created_at);
+    for page in [1, 2] {
+        let after_all = asked(newer, i64::MAX, Position::Page(page), 20);
+        assert!(lie(&session, &after_all, &all[cut..cut + 20]).is_some(), "older than the window");
+        let before_all = asked(i64::MIN, older, Position::Page(page), 20);
+        assert!(lie(&session, &before_all, &all[cut - 20..cut]).is_some(), "newer than the window");
+    }
+    let cursor = asked(i64::MIN, i64::MAX, Position::After(all[50]), 20);
+    assert!(lie(&session, &cursor, &all[50..70]).is_some());
+    assert!(lie(&session, &cursor, &all[50..52]).is_some());
+    let of_one = |request: PageRequest| PageRequest {
+        filter: Filter { action: Some("nothing".to_owned()), ..request.filter },
+        ..request
+    };
+    assert_eq!(lie(&session, &of_one(cursor), &[]), None);
+}
+
+#[test]
+fn without_a_filter_an_early_end_is_seen_however_much_is_left_out() {
+    let (_folder, log) = log_of(2_000);
+    let mut session = session(&log, Limits::default());
+    let all = keys(&mut session);
+    let first = asked(i64::MIN, i64::MAX, Position::Page(1), 50);
+    let next = asked(i64::MIN, i64::MAX, Position::After(all[9]), 50);
+    for (request, claims) in
+        [(&first, &all[..0]), (&first, &all[..7]), (&next, &all[..0]), (&next, &all[10..12])]
+    {
+        assert_eq!(lie(&session, request, claims), Some(Lie::EarlyEnd));
+    }
+    assert_eq!(lie(&session, &next, &all[10..60]), None);
+    assert_eq!(lie(&session, &asked(i64::MIN, i64::MAX, Position::After(all[1_999]), 50), &[]), None);
+}
+
+#[test]
+fn an_event_left_out_late_in_a_long_page_is_missed() {
+    let (_folder, log) = log_of(2_000);
+    let mut session = session(&log, Limits::default());
+    let mut claims = keys(&mut session);
+    claims.remove(800);
+    let request = asked(i64::MIN, i64::MAX, Position::Page(1), 1_000);
+    assert_eq!(lie(&session, &request, &claims[..1_000]), Some(Lie::DroppedEvent));
+}
+
+#[test]
+fn a_second_with_very_many_events_is_paged_through() {
+    let (folder, log) = log_of(10);
+    let writer = rusqlite::Connection::open(folder.path().join("audit.db")).unwrap();
+    let many = "WITH RECURSIVE n(i) AS (VALUES (11) UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+        INSERT INTO audit_events SELECT i, 9999999999, 1, 'A', 'B', 'C', 0, 1 FROM n";
+    writer.execute_batch(many).unwrap();
+    drop(writer);
+    let session = session(&log, Limits { log_lock: Duration::from_mins(1), ..Limits::default() });
+    let key = |id| Key { created_at: 9_999_999_999, id };
+    let claims: Vec<Key> = (30..50).rev().map(key).collect();
+    let deep = asked(i64::MIN, i64::MAX, Position::Page(19_998), 20);
+    assert_eq!(lie(&session, &deep, &claims), None);
+    let ids: Vec<i64> = claims.iter().map(|key| key.id).collect();
+    let next = asked(i64::MIN, i64::MAX, Position::After(key(50)), 20);
+    assert!(!check::read(session.snapshot(), &next, &[]).unwrap().proved, "what was not read proves nothing");
+    assert_eq!(check::read(session.snapshot(), &next, &ids).unwrap().len(), 20);
+}
