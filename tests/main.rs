@@ -13,6 +13,7 @@ mod contract;
 mod cursors;
 mod decisions;
 mod diff;
+mod documents;
 mod faults;
 mod hostile;
 mod killed;
