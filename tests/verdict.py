@@ -14,11 +14,8 @@ PROMISES = [
     ("contract", "keyset", "baseline", "p99", "<=", 0.135, 0.045, "of the P99"),
     ("dense", "keyset", "baseline", "rps_median", ">=", 13, 41, "times the requests per second"),
     ("dense", "keyset", "baseline", "p99", "<=", 0.051, 0.017, "of the P99"),
+    ("dense", "keyset", "native-keyset", "p50", "<=", 1.30, 1.09, "times the P50: the sandbox's price"),
 ]
-
-# Shown beside them and not judged: what the sandbox costs is judged by instructions (tests/instructions), which no
-# other program moves.
-SHOWN = [("dense", "keyset", "native-keyset", "p50_median", 1.09, "times the P50: the sandbox's price")]
 
 
 def main(path):
@@ -32,9 +29,6 @@ def main(path):
         holds = figure >= bound if side == ">=" else figure <= bound
         held &= holds
         print(f"{'ok' if holds else 'MISSED'}: {name}: {of} has {figure:.3g} {meaning} of {to} (promised {side} {bound}; {quiet} where nothing else runs)")
-    for name, of, to, measure, quiet, meaning in SHOWN:
-        ratio = next(ratio for ratio in mixes[name]["ratios"] if (ratio["of"], ratio["to"]) == (of, to))
-        print(f"shown: {name}: {of} has {ratio[measure]:.3g} {meaning} of {to} ({quiet} where nothing else runs)")
     return 0 if held else 1
 
 
