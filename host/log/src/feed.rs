@@ -130,6 +130,41 @@ impl Feeder {
         }
     }
 
+    /// Hands over id, offset and length of every event whose offset and length are whole numbers, in order of id,
+    /// in short ranges.
+    pub fn each_span(&self, mut each: impl FnMut(i64, i64, i64)) -> Result<(), Error> {
+        let select = format!(
+            "SELECT id, payload_offset, payload_len FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) \
+             ORDER BY id LIMIT {RANGE_ROWS}"
+        );
+        let (mut after, mut spans) = (None::<i64>, Vec::new());
+        loop {
+            crate::interrupt::check()?;
+            let last = self.read(|log| {
+                let (mut statement, mut last) = (log.prepare_cached(&select)?, None);
+                spans.clear();
+                let mut rows = statement.query([after])?;
+                while let Some(row) = rows.next()? {
+                    let id = row.get(0)?;
+                    if let (ValueRef::Integer(offset), ValueRef::Integer(len)) =
+                        (row.get_ref(1)?, row.get_ref(2)?)
+                    {
+                        spans.push((id, offset, len));
+                    }
+                    last = Some(id);
+                }
+                Ok(last)
+            });
+            match last? {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+            for (id, offset, len) in spans.drain(..) {
+                each(id, offset, len);
+            }
+        }
+    }
+
     /// How many events have an id up to `last`, counted in short ranges.
     pub fn count_to(&self, last: i64) -> Result<u64, Error> {
         let (mut total, mut after) = (0u64, None);
@@ -232,7 +267,7 @@ impl Feeder {
         Ok(end)
     }
 
-    fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+    fn read<T>(&self, mut read: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         patiently(self.wait, || {
             let _permit = self.reader_gate.enter()?;
             read(&self.connection).map_err(|error| classify(error, &self.log.database))

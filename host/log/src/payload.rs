@@ -48,6 +48,25 @@ impl PayloadFile {
         }
     }
 
+    /// Its length when it was last looked at.
+    pub(crate) fn size(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads what lies from a place on into the buffer; how many bytes, fewer than it holds only at the end.
+    pub(crate) fn piece(&self, start: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, start + read as u64) {
+                Ok(0) => break,
+                Ok(bytes) => read += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(&self.path, error)),
+            }
+        }
+        Ok(read)
+    }
+
     /// Appends an event's line to `buffer`, newline included, and checks that it is one line of JSON.
     /// On an error the buffer is as it was. `room` is how many bytes the request may still read: a
     /// longer line inside the file is `Budget`, and nothing is allocated for it.

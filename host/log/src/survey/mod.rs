@@ -5,3 +5,4 @@ pub mod digest;
 pub mod floor;
 pub mod ordered;
 pub mod profile;
+pub mod spans;
