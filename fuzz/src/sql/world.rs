@@ -26,8 +26,8 @@ const EVENTS: i64 = 120;
 const HOSTS_OWN: &str = "SELECT
     (SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM scratch.sqlite_master
         WHERE tbl_name LIKE 'keyhole%' OR name LIKE 'keyhole%') || ';' ||
-    (SELECT group_concat(first_row || last_row || n, ';') FROM scratch.keyhole_coverage) || ';' ||
-    (SELECT count(*) || total(id) FROM scratch.keyhole_witness) || ';' ||
+    (SELECT group_concat(first || last_digest || n, ';') FROM scratch.keyhole_coverage) || ';' ||
+    (SELECT count(*) || total(last) FROM scratch.keyhole_block) || ';' ||
     (SELECT count(*) || total(id) || total(created_at) || max(action) FROM feed.events) || ';' ||
     (SELECT count(*) FROM scratch.sqlite_master
         WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%') || ';' ||

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::authorizer::Authorizer;
 use crate::budget::Budget;
 use crate::connection::{self, Use, classify, patiently};
+use crate::digests::{DigestKey, RowDigest};
 use crate::error::Error;
 use crate::folder::COLUMNS;
 use crate::limits::HOST_WAIT;
@@ -23,6 +24,12 @@ const RANGE_ROWS: u32 = 5_000;
 
 /// Longest read transaction.
 const RANGE_TIME: Duration = Duration::from_millis(5);
+
+/// A range of events, all of the contract's columns in their order: after an id, or from the first.
+const AFTER: &str = "SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+    FROM log.audit_events WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+const FIRST: &str = "SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
+    FROM log.audit_events WHERE id <= ?1 ORDER BY id LIMIT ?2";
 
 /// The host's own connection to the log, for refreshes. Every read is a short transaction.
 pub struct Feeder {
@@ -167,8 +174,13 @@ impl Feeder {
 
     /// How many events have an id up to `last`, counted in short ranges.
     pub fn count_to(&self, last: i64) -> Result<u64, Error> {
+        self.count_to_unless(last, || false).map(Option::unwrap_or_default)
+    }
+
+    /// The same, given up once `stop` says so: then None.
+    pub fn count_to_unless(&self, last: i64, stop: impl Fn() -> bool) -> Result<Option<u64>, Error> {
         let (mut total, mut after) = (0u64, None);
-        loop {
+        while !stop() {
             let (counted, reached): (u64, Option<i64>) = self.read(|log| {
                 log.prepare_cached(
                     "SELECT count(*), max(id) FROM (SELECT id FROM log.audit_events \
@@ -179,51 +191,59 @@ impl Feeder {
             total += counted;
             match reached {
                 Some(id) => after = Some(id),
-                None => return Ok(total),
+                None => return Ok(Some(total)),
             }
         }
+        Ok(None)
     }
 
     /// Copies one range of events after `after` (None: from the first) and up to `through` into
-    /// `feed.events` of the other connection. Returns the ids copied; none when nothing is left.
+    /// `feed.events` of the other connection: the columns named. `copied` then holds what was copied, each with the
+    /// digest of all of its row; none when nothing is left.
     pub fn copy_range(
         &self,
         into: &Connection,
         columns: &[&str],
+        key: &DigestKey,
         after: Option<i64>,
         through: i64,
-    ) -> Result<Vec<i64>, Error> {
+        copied: &mut Vec<RowDigest>,
+    ) -> Result<(), Error> {
         let names = columns.join(", ");
         let places = (1..=columns.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
-        let select = format!(
-            "SELECT {names} FROM log.audit_events WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT {RANGE_ROWS}"
-        );
-        let select_first =
-            format!("SELECT {names} FROM log.audit_events WHERE id <= ?1 ORDER BY id LIMIT {RANGE_ROWS}");
         let insert = format!("/*keyhole*/ INSERT INTO feed.events ({names}) VALUES ({places})");
+        let fed: Vec<usize> =
+            columns.iter().filter_map(|column| COLUMNS.iter().position(|known| known == column)).collect();
         self.read(|log| {
-            let began = Instant::now();
-            let mut ids = Vec::new();
-            let mut statement = log.prepare_cached(if after.is_some() { &select } else { &select_first })?;
             let mut insert = into.prepare_cached(&insert)?;
-            let mut rows = match after {
-                Some(after) => statement.query((after, through))?,
-                None => statement.query([through])?,
-            };
-            while let Some(row) = rows.next()? {
-                for column in 0..columns.len() {
-                    let cell = row.get_ref(column)?;
-                    if let (0, ValueRef::Integer(id)) = (column, cell) {
-                        ids.push(id);
-                    }
-                    insert.raw_bind_parameter(column + 1, rusqlite::types::ToSqlOutput::Borrowed(cell))?;
+            copied.clear();
+            range(log, after, through, |row| {
+                copied.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
+                for (place, &column) in (1..).zip(&fed) {
+                    let cell = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(column)?);
+                    insert.raw_bind_parameter(place, cell)?;
                 }
-                insert.raw_execute()?;
-                if ids.len().is_multiple_of(64) && began.elapsed() >= RANGE_TIME {
-                    break;
-                }
-            }
-            Ok(ids)
+                insert.raw_execute().map(drop)
+            })
+        })
+        .map(drop)
+    }
+
+    /// The digests of one range of events after `after` (None: from the first) and up to `through`. True where
+    /// `found` holds all that there are; otherwise the next range goes on after its last.
+    pub fn digests(
+        &self,
+        key: &DigestKey,
+        after: Option<i64>,
+        through: i64,
+        found: &mut Vec<RowDigest>,
+    ) -> Result<bool, Error> {
+        self.read(|log| {
+            found.clear();
+            range(log, after, through, |row| {
+                found.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
+                Ok(())
+            })
         })
     }
 
@@ -273,4 +293,28 @@ impl Feeder {
             read(&self.connection).map_err(|error| classify(error, &self.log.database))
         })
     }
+}
+
+/// Hands over the rows of one range, all columns in their order: as many as one read transaction may take. True where no
+/// event of the range is left.
+fn range(
+    log: &Connection,
+    after: Option<i64>,
+    through: i64,
+    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<bool> {
+    let began = Instant::now();
+    let (mut statement, mut read) = (log.prepare_cached(if after.is_some() { AFTER } else { FIRST })?, 0u32);
+    let mut rows = match after {
+        Some(after) => statement.query((after, through, RANGE_ROWS))?,
+        None => statement.query((through, RANGE_ROWS))?,
+    };
+    while let Some(row) = rows.next()? {
+        each(row)?;
+        read += 1;
+        if read.is_multiple_of(64) && began.elapsed() >= RANGE_TIME {
+            return Ok(false);
+        }
+    }
+    Ok(read < RANGE_ROWS)
 }

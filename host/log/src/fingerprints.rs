@@ -1,7 +1,7 @@
 //! A few bits of each event's actor and action, kept once an event has been read: the proof of a page
 //! passes over events that do not match without reading their rows.
 //!
-//! Rows of a log never change, so a fingerprint stays true. Bits that differ show that an event does not match;
+//! A log whose history is changed has them forgotten (see [`Shared::forget`]). Bits that differ show that an event does not match;
 //! bits that agree show nothing, and the row is read. A fingerprint that is wrong after all, in a log that was
 //! rewritten in place, makes a page unproved, never a liar of an honest strategy.
 
@@ -75,6 +75,13 @@ impl Fingerprints {
         (fingerprint != 0).then_some(fingerprint)
     }
 
+    /// Forgets all of them: rows may have changed.
+    fn forget(&self) {
+        for fingerprint in self.chunks.iter().filter_map(OnceLock::get).flat_map(|chunk| chunk.iter()) {
+            fingerprint.store(0, Relaxed);
+        }
+    }
+
     /// Keeps the fingerprint of an event whose row has been read, and returns it.
     pub fn set(&self, id: i64, actor: i64, action: &str) -> u16 {
         let fingerprint = KNOWN | action_bits(action) << ACTOR_BITS | actor_bits(actor);
@@ -101,6 +108,14 @@ impl Shared {
         match &*shared {
             Some(fingerprints) if fingerprints.of == database => Arc::clone(fingerprints),
             _ => Arc::clone(shared.insert(Fingerprints::new(database))),
+        }
+    }
+
+    /// Forgets what is known of the events, for everybody who reads the log: its history was changed, or may have been.
+    pub fn forget(&self) {
+        let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fingerprints) = &*shared {
+            fingerprints.forget();
         }
     }
 }
@@ -168,6 +183,17 @@ mod tests {
         let wanted = Wanted::of(&filter(Some(7), None));
         let alike = (0..2000).filter(|&actor| wanted.allows(fingerprints.set(1, actor, "LOGIN"))).count();
         assert!(alike < 40, "{alike} of 2000 actors look like the seventh");
+    }
+
+    #[test]
+    fn what_is_known_of_a_log_whose_history_was_changed_is_forgotten_by_all() {
+        let shared = Shared::default();
+        let held = shared.of(HERE);
+        held.set(1, 1, "LOGIN");
+        held.set(5_000, 1, "LOGIN");
+        shared.forget();
+        assert_eq!((held.get(1), held.get(5_000)), (None, None));
+        assert!(held.set(1, 1, "LOGIN") != 0 && held.get(1).is_some());
     }
 
     #[test]

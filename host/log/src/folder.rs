@@ -64,6 +64,11 @@ impl Log {
         Ok(log)
     }
 
+    /// Forgets what is known of its events: its history was changed, or may have been.
+    pub fn forget_events(&self) {
+        self.fingerprints.forget();
+    }
+
     /// A name for the log's place, for folders that belong to one log.
     pub fn place_digest(&self) -> String {
         use std::os::unix::ffi::OsStrExt;

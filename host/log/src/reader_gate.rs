@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering::AcqRel, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
@@ -73,6 +73,15 @@ impl ReaderGate {
         let made = Arc::new(Self { path: path.to_owned(), identity, file, readers: AtomicU32::new(0) });
         all.push(Arc::clone(&made));
         made
+    }
+
+    /// The file's metadata and its first bytes, as they are now; zeros where it is shorter.
+    pub(super) fn look<const BYTES: usize>(&self) -> Result<(Stat, [u8; BYTES]), Error> {
+        let failed = |error: Errno| Error::io(&self.path, error.into());
+        let stat = rustix::fs::fstat(&self.file).map_err(failed)?;
+        let mut first = [0; BYTES];
+        rustix::io::pread(&self.file, &mut first, 0).map_err(failed)?;
+        Ok((stat, first))
     }
 
     /// Lets a reader in. `Busy` where others read and a writer of another process waits for them to end.

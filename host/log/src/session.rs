@@ -87,6 +87,10 @@ pub struct Session {
     entered: bool,
     /// SQLite's count of changes to the log at the last look whether scratch fits it.
     seen_version: Option<i64>,
+    /// The largest id at that look.
+    seen_high_water: i64,
+    /// Whether the log was written to, and nobody has asked yet.
+    moved: bool,
     high_water: i64,
     /// The running call's hold on the log.
     permit: Option<ReadPermit>,
@@ -177,6 +181,8 @@ impl Session {
             scratch,
             entered: false,
             seen_version: None,
+            seen_high_water: 0,
+            moved: false,
             high_water: 0,
             permit: None,
         }
@@ -225,13 +231,37 @@ impl Session {
         self.statements.budget.lock_log(&self.statements.limits);
         let mut seen_version = self.seen_version;
         let fits = self.snapshot().check_scratch_fits(&mut seen_version);
+        let looked_before = self.seen_version.is_some();
         self.seen_version = seen_version;
-        if let Err(error) = fits {
-            self.end();
-            return Err(error);
+        match fits {
+            Ok(true) => self.log_moved(looked_before),
+            Ok(false) => {}
+            Err(error) => {
+                self.end();
+                return Err(error);
+            }
         }
         self.ledger.phases.snapshot = began.elapsed();
         Ok(())
+    }
+
+    /// Somebody has written to the log since the look before, if there was one.
+    fn log_moved(&mut self, looked_before: bool) {
+        self.moved = true;
+        // Nothing came in, so that something was changed: what is known of rows need not hold any more.
+        if let Some(files) = &self.files
+            && looked_before
+            && self.high_water <= self.seen_high_water
+        {
+            files.log.forget_events();
+        }
+        self.seen_high_water = self.high_water;
+    }
+
+    /// Whether the log was written to between a snapshot of this session's and the one before, or this is the first;
+    /// said once.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Ends the snapshot and gives the log's lock back. Does nothing where there is none.

@@ -4,6 +4,7 @@
 
 use rusqlite::{CachedStatement, OptionalExtension, Row as SqlRow};
 
+use crate::digests::DigestKey;
 use crate::error::Error;
 use crate::fingerprints::{Fingerprints, Wanted};
 use crate::limits::PROOF_ROWS;
@@ -32,9 +33,6 @@ const IN_RANGE: &str = "/*keyhole*/ SELECT id, created_at FROM log.audit_events 
 const KEY: &str = "/*keyhole*/ SELECT created_at FROM log.audit_events WHERE id = ?1";
 
 const SPAN: &str = "/*keyhole*/ SELECT payload_offset, payload_len FROM log.audit_events WHERE id = ?1";
-
-const TEXT: &str = "/*keyhole*/ SELECT id || '|' || created_at || '|' || actor_id || '|' || action || '|' || \
-    resource_type || '|' || resource_id || '|' || payload_offset || '|' || payload_len FROM log.audit_events WHERE id = ?1";
 
 /// The host's own reading of the snapshot that a session has taken.
 #[derive(Clone, Copy)]
@@ -73,41 +71,44 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Whenever another connection has written to the log since the last look, the last event that scratch covers must
-    /// still be the one that it took in. `seen` is SQLite's count of such changes at the last look.
-    pub(crate) fn check_scratch_fits(&self, seen: &mut Option<i64>) -> Result<(), Error> {
-        if !self.statements.has_scratch {
-            return Ok(());
-        }
+    /// still be the one that it took in. `seen` is SQLite's count of such changes at the last look. True where there
+    /// was such a change, or no look yet.
+    pub(crate) fn check_scratch_fits(&self, seen: &mut Option<i64>) -> Result<bool, Error> {
         let version: i64 = self
             .host("/*keyhole*/ PRAGMA log.data_version")?
             .query_row([], |row| row.get(0))
             .map_err(|error| self.statements.classify(error))?;
         if *seen == Some(version) {
-            return Ok(());
+            return Ok(false);
         }
-        let stored: Option<(i64, String)> = self
-            .host("/*keyhole*/ SELECT last, last_row FROM scratch.keyhole_coverage WHERE n > 0")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-            .map_err(|error| self.statements.classify(error))?;
-        if let Some((last, stored)) = stored
-            && self.row_text(last)?.as_deref() != Some(stored.as_str())
-        {
-            return Err(Error::ScratchUnfit { why: format!("event {last} is not the one that it covers") });
+        if self.statements.has_scratch {
+            self.check_last_covered()?;
         }
         *seen = Some(version);
-        Ok(())
+        Ok(true)
+    }
+
+    fn check_last_covered(&self) -> Result<(), Error> {
+        let stored: Option<(i64, i64, Vec<u8>)> = self
+            .host("/*keyhole*/ SELECT last, last_digest, key FROM scratch.keyhole_coverage WHERE n > 0")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()
+            .map_err(|error| self.statements.classify(error))?;
+        let Some((last, digest, key)) = stored else { return Ok(()) };
+        let found = match DigestKey::from_bytes(&key) {
+            Some(key) => self.one(BY_ID, last, |row| key.digest(row))?,
+            None => None,
+        };
+        if found == Some(digest.cast_unsigned()) {
+            return Ok(());
+        }
+        Err(Error::ScratchUnfit { why: format!("event {last} is not the one that it covers") })
     }
 
     /// An event's key; None if the snapshot has no such event.
     pub fn key(&self, id: i64) -> Result<Option<Key>, Error> {
         let created_at = self.one(KEY, id, |row| row.get(0))?;
         Ok(created_at.map(|created_at| Key { created_at, id }))
-    }
-
-    /// All of an event's columns as one text; None if the snapshot has no such event.
-    pub fn row_text(&self, id: i64) -> Result<Option<String>, Error> {
-        self.one(TEXT, id, |row| row.get(0))
     }
 
     /// Appends an event's columns to the page. False if the snapshot has no such event.

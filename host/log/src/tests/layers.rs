@@ -17,7 +17,9 @@ use tempfile::TempDir;
 
 use crate::authorizer::{Author, Authorizer};
 use crate::connection::{self, attach};
+use crate::digests::DigestKey;
 use crate::error::Error;
+use crate::feed::Feeder;
 use crate::grants::{Grants, KEY_COLUMNS};
 use crate::limits::Limits;
 use crate::payload::PayloadFile;
@@ -442,13 +444,12 @@ fn each_way_to_open_a_file_of_the_log_refuses_a_link_by_itself() {
 fn a_scratch_whose_last_event_is_not_the_logs_is_unfit_as_soon_as_the_log_has_changed() {
     let place = Place::new();
     let path = place.folder.path().join("scratch.db");
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch(
-            "CREATE TABLE keyhole_coverage (last, last_row, n);
-             INSERT INTO keyhole_coverage VALUES (7, '7|1007|0|LOGIN|user|u|18|3', 7)",
-        )
-        .unwrap();
+    let (key, mut rows) = (DigestKey::random(), Vec::new());
+    Feeder::open(&place.log).unwrap().digests(&key, Some(6), 7, &mut rows).unwrap();
+    let scratch = Connection::open(&path).unwrap();
+    scratch.execute_batch("CREATE TABLE keyhole_coverage (last, last_digest, key, n)").unwrap();
+    let covers = "INSERT INTO keyhole_coverage VALUES (7, ?1, ?2, 7)";
+    scratch.execute(covers, (rows[0].digest.cast_signed(), key.bytes())).unwrap();
     let mut session = Session::for_pages(&place.log, Some(path), &Grants::local()).unwrap();
     session.begin().unwrap();
     session.finish();

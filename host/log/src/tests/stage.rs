@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::Log;
 use crate::dataset;
+use crate::digests::DigestKey;
 use crate::error::Error;
 use crate::feed::Feeder;
 use crate::grants::Grants;
@@ -55,9 +56,9 @@ impl Stage {
         let stage = Self { folder, log, grants };
         let mut session = stage.refresh();
         // What a session looks at of the host's own tables.
-        let own = "CREATE TABLE scratch.keyhole_coverage (path BLOB, last INTEGER NOT NULL, last_row TEXT NOT NULL, n INTEGER NOT NULL);
-            CREATE TABLE scratch.keyhole_witness (slot INTEGER PRIMARY KEY, id INTEGER NOT NULL, row TEXT NOT NULL);
-            INSERT INTO scratch.keyhole_coverage VALUES (x'', 0, '', 0)";
+        let own = "CREATE TABLE scratch.keyhole_coverage (path BLOB, last INTEGER NOT NULL, last_digest INTEGER NOT NULL, key BLOB, n INTEGER NOT NULL);
+            CREATE TABLE scratch.keyhole_block (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, digests BLOB NOT NULL);
+            INSERT INTO scratch.keyhole_coverage VALUES (x'', 0, 0, x'', 0)";
         session.connection().execute_batch(own).unwrap();
         session.begin_refresh(0).unwrap();
         for sql in TABLES.iter().chain(if search { SEARCH.as_slice() } else { &[] }) {
@@ -101,11 +102,12 @@ impl Stage {
             .unwrap();
         let columns = ["id", "created_at", "actor_id", "action", "resource_type", "resource_id"];
         let feeder = Feeder::open(&self.log).unwrap();
-        let mut after = None;
+        let (key, mut after, mut copied) = (DigestKey::random(), None, Vec::new());
         loop {
-            let ids = feeder.copy_range(session.connection(), &columns, after, i64::MAX).unwrap();
-            match ids.last() {
-                Some(&last) => after = Some(last),
+            let scratch = session.connection();
+            feeder.copy_range(scratch, &columns, &key, after, i64::MAX, &mut copied).unwrap();
+            match copied.last() {
+                Some(last) => after = Some(last.id),
                 None => return session,
             }
         }

@@ -143,6 +143,7 @@ impl Worker {
             Some(session) => session,
             None => self.open()?,
         };
+        let generation = self.scratch.as_ref().map(|scratch| scratch.generation());
         if let Err(error) = session.begin().and_then(|()| self.catch_up(&mut session)) {
             session.finish();
             self.session = Some(session);
@@ -159,6 +160,10 @@ impl Worker {
             session.end();
             session.ledger.phases.check = began.elapsed();
             let mut page = page?;
+            // It was found out meanwhile that the tables which this page is from do not fit the log.
+            if self.scratch.as_ref().map(|scratch| scratch.generation()) != generation {
+                return Err(Error::ScratchUnfit { why: "it was dropped meanwhile".to_owned() });
+            }
             session.ledger.proved = page.proved;
             let began = Phase::begin();
             session.fill_payloads(&mut page)?;
@@ -191,9 +196,19 @@ impl Worker {
         Ok(Box::new(session))
     }
 
-    /// A tail that is too long to be read by every page is taken in first.
+    /// A tail that is too long to be read by every page is taken in first; and where the log's history may have been
+    /// changed, that is looked into, for a moment. Both without a hold on the log.
     fn catch_up(&self, session: &mut Session) -> Result<(), Error> {
-        if let (Some(scratch), Some(covered)) = (&self.scratch, session.ledger.covered)
+        let Some(scratch) = &self.scratch else { return Ok(()) };
+        if session.take_moved() {
+            scratch.noticed(session.high_water());
+        }
+        if scratch.is_settling() {
+            session.finish();
+            scratch.settle();
+            session.begin()?;
+        }
+        if let Some(covered) = session.ledger.covered
             && session.high_water().saturating_sub(covered) > LONGEST_TAIL
         {
             session.finish();

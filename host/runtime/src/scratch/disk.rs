@@ -8,6 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 
+use keyhole_log::error::Error;
+
 /// Bytes of the database, its write-ahead log, and this process's temporary files.
 pub(super) fn used(database: &Path) -> u64 {
     named(database) + unlinked()
@@ -22,6 +24,20 @@ pub(super) fn named(database: &Path) -> u64 {
         bytes += fs::metadata(&name).map_or(0, |metadata| metadata.len());
     }
     bytes
+}
+
+/// Removes the database of the scratch in a folder, with what belongs to it. Only with the refresher's lock held.
+pub(super) fn remove(folder: &Path) -> Result<(), Error> {
+    for name in ["scratch.db", "scratch.db-wal", "scratch.db-shm", "scratch.db-journal"] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&path, source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Where SQLite puts temporary files. It has one such setting a process, which must not change while

@@ -98,6 +98,20 @@ impl Claim {
     }
 }
 
+/// Waits until nobody else fills, refreshes or compares the scratch in a folder, across processes. The kernel releases
+/// the lock with the process.
+pub(super) fn refresher(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|source| Error::io(&path, source))?;
+    wait(&file, &path, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
 /// Whether somebody uses the scratch in a folder.
 pub(super) fn is_used(folder: &Path) -> bool {
     let Ok(file) = open(&folder.join(IN_USE), false) else { return false };

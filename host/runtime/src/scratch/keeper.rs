@@ -1,27 +1,33 @@
 //! The work on a scratch: filling, refreshing, checking its fit, dropping it. One process at a time.
 
+mod comparing;
 mod intake;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::scratch::backoff::{Backoff, Subject};
-use crate::scratch::fit::{self, Coverage};
+use crate::scratch::fit;
 use crate::scratch::hold;
 use crate::scratch::meter::Meter;
 use crate::scratch::room::Room;
 use crate::scratch::tenancy::Tenancy;
+use crate::scratch::watch::Watch;
 use crate::scratch::writeback::Writeback;
-use crate::scratch::{Progress, Refreshed, disk};
+use crate::scratch::{Progress, Refreshed, blocks, disk};
 use crate::strategy::Strategy;
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
 use keyhole_log::session::Session;
 use keyhole_log::usage::Usage;
+use keyhole_log::version::LogVersion;
 use keyhole_log::{Identity, Log};
+
+pub use comparing::Scrubbed;
 
 /// Reasons kept for which scratch was dropped.
 const DROPS: usize = 16;
@@ -45,6 +51,16 @@ pub(super) struct Keeper {
     pub(super) sound: Mutex<Option<Instant>>,
     /// Why it was dropped, the first times.
     pub(super) drops: Mutex<Vec<String>>,
+    /// Counted up whenever it is dropped: a page that was begun before is not answered from it.
+    pub(super) generation: AtomicU64,
+    /// How its log's history was changed, as far as that was not asked for yet.
+    pub(super) findings: Mutex<Vec<String>>,
+    /// Whether this process has compared it, or filled it.
+    pub(super) opened: AtomicBool,
+    /// Whether that comparison is to go on beside the pages.
+    pub(super) unfinished: AtomicBool,
+    /// The commits that its pages notice.
+    pub(super) watch: Watch,
     /// How its refreshes failed.
     pub(super) failures: Backoff,
     pub(super) progress: Option<Progress>,
@@ -90,9 +106,9 @@ impl Keeper {
         // if another one is renamed over it meanwhile.
         let feeder = Feeder::open(&self.log)?;
         if self.path.exists()
-            && let Some(why) = self.misfit(&feeder)?
+            && let Some(why) = self.misfit_at_opening(&feeder)?
         {
-            self.drop_because(why)?;
+            self.differed(why)?;
         }
         if self.path.exists() {
             let session = self.session(&self.path)?;
@@ -117,17 +133,10 @@ impl Keeper {
         self.fill(&feeder)
     }
 
-    /// One refresher a scratch, across processes. The kernel releases the lock with the process.
+    /// One refresher a scratch, across processes.
     fn lock(&self) -> Result<File, Error> {
         self.tenancy.begin()?;
-        let path = self.folder.join("lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| Error::io(&path, source))?;
-        hold::wait(&file, &path, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        let file = hold::refresher(&self.folder)?;
         self.tenancy.tell();
         Ok(file)
     }
@@ -146,19 +155,8 @@ impl Keeper {
              CREATE TABLE feed.events ({})",
             feed_columns(&grants.columns)
         ))?;
+        blocks::create_beside_feed(connection)?;
         Ok(Box::new(session))
-    }
-
-    /// Why it does not fit the log; None where it does.
-    fn misfit(&self, feeder: &Feeder) -> Result<Option<String>, Error> {
-        let session = match self.session(&self.path) {
-            Ok(session) => session,
-            Err(error) => return Ok(Some(format!("it cannot be opened: {error}"))),
-        };
-        match Coverage::misfit(session.connection(), &self.log, feeder) {
-            Err(error @ Error::Sqlite(_)) => Ok(Some(format!("it cannot be read: {error}"))),
-            reason => reason,
-        }
     }
 
     /// Fills it anew if it does not fit the log or is damaged. Whether that was so; not looked into
@@ -170,19 +168,23 @@ impl Keeper {
         }
         let _lock = self.lock()?;
         let feeder = Feeder::open(&self.log)?;
-        let why = match self.misfit(&feeder)? {
-            Some(why) => why,
+        match self.misfit_anywhere(&feeder)? {
+            Some(why) => self.differed(why)?,
             None if self.is_sound() => {
                 *sound = Some(Instant::now());
                 return Ok(false);
             }
-            None => "it is damaged".to_owned(),
-        };
-        self.drop_because(why)?;
+            None => self.drop_because("it is damaged".to_owned())?,
+        }
+        self.fill_again(&feeder).map(|()| true)
+    }
+
+    /// Fills it anew after it was dropped, and takes down how that went.
+    fn fill_again(&self, feeder: &Feeder) -> Result<(), Error> {
         let began = Instant::now();
-        let outcome = self.fill(&feeder);
+        let outcome = self.fill(feeder);
         self.tenancy.tell();
-        self.failures.record(outcome, self.subject(), began, Instant::now()).map(|()| true)
+        self.failures.record(outcome, self.subject(), began, Instant::now())
     }
 
     fn is_sound(&self) -> bool {
@@ -201,18 +203,22 @@ impl Keeper {
         self.drop_files()
     }
 
-    fn drop_files(&self) -> Result<(), Error> {
-        self.tenancy.covers(0);
-        for name in ["scratch.db", "scratch.db-wal", "scratch.db-shm", "scratch.db-journal"] {
-            let path = self.folder.join(name);
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(&path, source));
-                }
-                _ => {}
-            }
+    /// Drops it because it does not fit the log any more.
+    fn differed(&self, why: String) -> Result<(), Error> {
+        // What is known of the log's rows is from the same time.
+        self.log.forget_events();
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        if findings.len() < DROPS {
+            findings.push(why.clone());
         }
-        Ok(())
+        drop(findings);
+        self.drop_because(why)
+    }
+
+    fn drop_files(&self) -> Result<(), Error> {
+        self.generation.fetch_add(1, AcqRel);
+        self.tenancy.covers(0);
+        disk::remove(&self.folder)
     }
 
     /// Fills a new file from the log's first event on, and puts it in place when it is whole.
@@ -225,12 +231,16 @@ impl Keeper {
         };
         remove();
         let outcome = (|| {
+            // Before the first row is read: what is committed from now on makes it another one.
+            let version = LogVersion::of(&self.log.database)?;
+            self.watch.set_base(version.clone(), feeder.last()?.unwrap_or(0));
+            self.opened.store(true, Release);
             let session = self.session(&draft)?;
             // Until it is renamed nobody reads the file, and a torn one is thrown away.
             session
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
-            fit::create(session.connection())?;
+            fit::create(session.connection(), &version)?;
             let (session, covered) = {
                 let _writeback = Writeback::start(&draft)?;
                 self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?

@@ -7,8 +7,11 @@
 
 mod about;
 mod backoff;
+mod blocks;
+mod by_order;
+mod compare;
 pub mod disk;
-pub mod fit;
+mod fit;
 mod hold;
 mod keeper;
 pub mod kept;
@@ -16,23 +19,34 @@ mod meter;
 mod refreshed;
 mod room;
 mod tenancy;
+mod watch;
 mod writeback;
 
 use std::path::Path;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::strategy::Strategy;
 use about::About;
 use backoff::Backoff;
+use compare::Start;
 use keeper::{Effort, Keeper};
 use keyhole_log::Log;
 use keyhole_log::error::Error;
 use keyhole_log::usage::Usage;
+use keyhole_log::version::LogVersion;
 use room::Room;
 use tenancy::Tenancy;
+use watch::{Commit, Job, Watch};
 
+pub use by_order::Verdict;
+pub use keeper::Scrubbed;
 pub use refreshed::Refreshed;
 
 /// Told of the progress of a fill: events fed so far, and in all.
@@ -70,6 +84,11 @@ impl Scratch {
             folder,
             sound: Mutex::new(None),
             drops: Mutex::new(Vec::new()),
+            generation: AtomicU64::new(0),
+            findings: Mutex::new(Vec::new()),
+            opened: AtomicBool::new(false),
+            unfinished: AtomicBool::new(false),
+            watch: Watch::default(),
             failures: Backoff::default(),
             progress,
             usage: Mutex::new(Usage::default()),
@@ -100,12 +119,20 @@ impl Scratch {
 
     /// Sees to it that scratch is there, fits the log, and covers it up to a short tail.
     pub fn ensure_filled(&self) -> Result<(), Error> {
-        self.keeper.bring_up(Effort::IfDue)
+        self.bring_up(Effort::IfDue)
     }
 
     /// Brings scratch up to the log's last event.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.keeper.bring_up(Effort::ToTheEnd)
+        self.bring_up(Effort::ToTheEnd)
+    }
+
+    fn bring_up(&self, effort: Effort) -> Result<(), Error> {
+        self.keeper.bring_up(effort)?;
+        if self.keeper.unfinished.swap(false, AcqRel) {
+            self.keeper.want(Job::GoOn);
+        }
+        Ok(())
     }
 
     /// Looks closely, after a page failed in a way that a scratch which is damaged, or does not fit the
@@ -117,6 +144,48 @@ impl Scratch {
     /// Why its tables were dropped and filled anew, each time in order, at most the first sixteen.
     pub fn drops(&self) -> Vec<String> {
         self.keeper.drops.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often it was dropped by this process: a page that was begun before the last time is not to be answered from it.
+    pub fn generation(&self) -> u64 {
+        self.keeper.generation.load(Acquire)
+    }
+
+    /// Tells that a page noticed a commit, while it holds a snapshot with this largest id. If the commit did not just
+    /// append events, a comparison of all of them starts beside the pages: [`settle`](Self::settle) waits for it.
+    pub fn noticed(&self, high_water: i64) {
+        // A file that was replaced meanwhile is met by the next snapshot.
+        let Ok(version) = LogVersion::of(&self.keeper.log.database) else { return };
+        match self.keeper.watch.judge(version, high_water) {
+            Commit::None => {}
+            Commit::Appended => self.keeper.want(Job::Count),
+            Commit::Other => {
+                self.keeper.log.forget_events();
+                self.keeper.want(Job::Anew);
+            }
+        }
+    }
+
+    /// Whether a comparison that a commit started is under way.
+    pub fn is_settling(&self) -> bool {
+        self.keeper.watch.is_comparing()
+    }
+
+    /// Waits for that comparison, for a moment: not at all once it has taken longer.
+    pub fn settle(&self) {
+        self.keeper.watch.settle();
+    }
+
+    /// Compares more of the events that it covers with the log, for so long, and goes on there the next time, again and
+    /// again. What differs is dropped and filled anew.
+    pub fn scrub(&self, at_most: Duration) -> Result<Scrubbed, Error> {
+        let began = Instant::now();
+        self.keeper.compare(Start::GoOn, || began.elapsed() >= at_most)
+    }
+
+    /// How its log's history was changed, as far as this process has found out since it was last asked.
+    pub fn take_findings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.keeper.findings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells what a page saw. Once too many events are uncovered, a refresh starts beside the pages.
@@ -141,6 +210,7 @@ impl Scratch {
 impl Drop for Scratch {
     /// A refresh that is under way is let finish: it is short, and its files may be about to go.
     fn drop(&mut self) {
+        self.keeper.watch.end();
         if let Some(handle) = self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // A panic there has been reported by its own thread.
             let _ = handle.join();

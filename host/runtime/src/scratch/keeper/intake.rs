@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{Effort, Keeper};
 use crate::native;
 use crate::scratch::fit::Coverage;
-use crate::scratch::{Refreshed, disk};
+use crate::scratch::{Refreshed, blocks, disk};
 use crate::strategy::Code;
 use crate::strategy::instance::Instance;
 use keyhole_log::error::{Bound, Error};
@@ -41,7 +41,7 @@ impl Keeper {
     ) -> Result<(Box<Session>, u64), Error> {
         let stored = Coverage::load(session.connection())?;
         let filling = stored.is_none();
-        let mut coverage = stored.unwrap_or_default();
+        let mut coverage = stored.unwrap_or_else(Coverage::nothing);
         let through = feeder.last()?.unwrap_or(0);
         if let Some(first) = feeder.first()?.filter(|&first| first < 1) {
             let what = format!("it holds event {first}: ids are numbered from 1, and 0 stands for none");
@@ -78,19 +78,21 @@ impl Keeper {
         coverage: &mut Coverage,
         through: i64,
     ) -> Result<(), Error> {
-        let columns = &self.strategy.grants.columns;
+        let (columns, mut copied) = (&self.strategy.grants.columns, Vec::new());
         let goal = coverage.n + through.saturating_sub(coverage.last).unsigned_abs();
         loop {
             keyhole_log::interrupt::check()?;
             let after = (coverage.n > 0).then_some(coverage.last);
             scratch.execute_batch("BEGIN")?;
-            let copied = feeder.copy_range(scratch, columns, after, through);
+            let gathered = feeder
+                .copy_range(scratch, columns, &coverage.key, after, through, &mut copied)
+                .and_then(|()| blocks::gather(scratch, &copied).map_err(Error::from));
             scratch.execute_batch("COMMIT")?;
-            let ids = copied?;
-            if ids.is_empty() {
+            gathered?;
+            if copied.is_empty() {
                 return Ok(());
             }
-            coverage.extend(&ids);
+            coverage.extend(&copied);
             if let Some(progress) = &self.progress {
                 progress(coverage.n, goal);
             }

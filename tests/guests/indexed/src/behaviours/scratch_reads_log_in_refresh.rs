@@ -16,5 +16,5 @@ pub(crate) fn refresh(_through: i64) -> Result<Progress, Error> {
             return Err(Error::Other(format!("let through: {sql}")));
         }
     }
-    Err(query_each(&["SELECT id FROM scratch.keyhole_witness"]))
+    Err(query_each(&["SELECT last FROM scratch.keyhole_block"]))
 }

@@ -12,7 +12,7 @@ pub(crate) fn refresh(_through: i64) -> Result<Progress, Error> {
     Err(execute_each(&[
         "CREATE TEMP TRIGGER later AFTER INSERT ON scratch.t BEGIN DELETE FROM t; END",
         "CREATE TEMP TRIGGER of_feed AFTER INSERT ON feed.events BEGIN SELECT 1; END",
-        "CREATE TRIGGER scratch.of_host AFTER UPDATE ON keyhole_coverage BEGIN DELETE FROM keyhole_witness; END",
+        "CREATE TRIGGER scratch.of_host AFTER UPDATE ON keyhole_coverage BEGIN DELETE FROM keyhole_block; END",
         "CREATE TRIGGER scratch.later AFTER INSERT ON t BEGIN INSERT INTO t VALUES (1); END",
     ]))
 }

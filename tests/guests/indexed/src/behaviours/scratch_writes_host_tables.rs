@@ -8,9 +8,9 @@ pub(crate) use crate::index::page;
 
 pub(crate) fn refresh(_through: i64) -> Result<Progress, Error> {
     Err(execute_each(&[
-        "DROP TABLE scratch.keyhole_witness",
+        "DROP TABLE scratch.keyhole_block",
         "CREATE TABLE scratch.Keyhole_more (a)",
-        "CREATE INDEX scratch.i ON keyhole_witness (id)",
+        "CREATE INDEX scratch.i ON keyhole_block (last)",
         "INSERT INTO feed.events (id) VALUES (1)",
         "UPDATE feed.events SET created_at = 0",
         "DELETE FROM feed.events",
