@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::access::{self, Access};
 use crate::authorizer::Authorizer;
 use crate::budget::{Budget, STEPS_A_LOOK};
 use crate::error::Error;
@@ -44,33 +45,47 @@ pub(super) fn empty() -> rusqlite::Result<Connection> {
     Connection::open_with_flags(":memory:", flags)
 }
 
-/// Opens a connection whose statements permit the authorizer and spend the budget.
-pub fn open(
+/// An open connection.
+pub(crate) struct Opened {
+    /// The connection.
+    pub(crate) connection: Connection,
+    /// How the log is read over it; None where it has none.
+    pub(crate) access: Option<Access>,
+}
+
+/// Opens a connection whose statements permit the authorizer and spend the budget. This is the one way to a log.
+pub(crate) fn open(
     purpose: Use<'_>,
     authorizer: &Arc<Authorizer>,
     budget: &Arc<Budget>,
-) -> Result<Connection, Error> {
+) -> Result<Opened, Error> {
     sqlite_memory::count();
+    // Held for as long as the connection is open, and with it the file: see there.
+    let reader_gate = match purpose {
+        Use::Pages(log, _) | Use::Log(log) => Some(ReaderGate::of(log)?),
+        Use::Refresh(_) => None,
+    };
+    let mut access = None;
     let mut connection = empty()?;
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     lockdown::before_attaching(&connection)?;
     match purpose {
-        Use::Pages(log, scratch) => {
+        Use::Pages(_, scratch) => {
             if let Some(scratch) = scratch {
-                attach(&connection, &without_links(scratch)?, "ro", "scratch")?;
+                attach(&connection, &without_links(scratch)?, "mode=ro", "scratch")?;
             }
-            attach(&connection, log, "ro", "log")?;
+            access = reader_gate.as_deref().map(|gate| attach_log(&connection, gate)).transpose()?;
             connection.execute_batch("PRAGMA query_only=ON")?;
             // In memory, a sort would keep all of its rows there.
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
-        Use::Log(log) => {
-            attach(&connection, log, "ro", "log")?;
+        Use::Log(_) => {
+            access = reader_gate.as_deref().map(|gate| attach_log(&connection, gate)).transpose()?;
             connection.execute_batch("PRAGMA query_only=ON; PRAGMA temp_store=MEMORY")?;
         }
         Use::Refresh(scratch) => {
-            attach(&connection, &without_links(scratch)?, "rwc", "scratch")?;
+            attach(&connection, &without_links(scratch)?, "mode=rwc", "scratch")?;
             // An unnamed database lives in memory until it outgrows its cache, then in a temporary
             // file that is gone with the connection.
             connection.execute("ATTACH '' AS feed", [])?;
@@ -79,11 +94,6 @@ pub fn open(
     lockdown::after_attaching(&connection)?;
     budget.connect(connection.get_interrupt_handle());
     watchdog::watch(budget)?;
-    // Held for as long as the connection is open, and with it the file: see there.
-    let reader_gate = match purpose {
-        Use::Pages(log, _) | Use::Log(log) => Some(ReaderGate::of(log)?),
-        Use::Refresh(_) => None,
-    };
     let spend = Arc::clone(budget);
     let look = move || {
         let _ = &reader_gate;
@@ -92,7 +102,58 @@ pub fn open(
     connection.progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(look))?;
     let judge = Arc::clone(authorizer);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
-    Ok(connection)
+    Ok(Opened { connection, access })
+}
+
+/// Attaches the log as it lies now.
+fn attach_log(connection: &Connection, gate: &ReaderGate) -> Result<Access, Error> {
+    // Where it is too early to read, nothing is locked to find it out.
+    if let Err(Error::Busy) = Access::of(gate) {
+        return Err(Error::Busy);
+    }
+    let _hold = Hold::take(gate)?;
+    let access = Access::of(gate)?;
+    lockdown::never_checkpoint(connection)?;
+    attach(connection, gate.path(), access.parameters(), "log")?;
+    Ok(access)
+}
+
+/// Keeps a log's files as they are while a connection is made: a shared lock on the database, without which nobody
+/// ends WAL mode or removes a side file. Between the look and the opening SQLite would make what is missing.
+struct Hold {
+    /// In exclusive locking mode a connection does not give its first lock back.
+    _connection: Connection,
+}
+
+impl Hold {
+    /// `Busy` while a writer shuts readers out, `LogNeedsRecovery` where one left its journal.
+    fn take(gate: &ReaderGate) -> Result<Self, Error> {
+        access::check_header(gate)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
+            | OpenFlags::SQLITE_OPEN_EXRESCODE
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let path = gate.path();
+        let failed = |error| classify(error, path);
+        let connection =
+            Connection::open_with_flags(uri(path, "mode=ro&readonly_shm=1"), flags).map_err(failed)?;
+        connection.busy_timeout(std::time::Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+            Ok(()) => {}
+            // In WAL mode it goes on to an exclusive lock, which it cannot have on what it may only read. The shared
+            // one stays.
+            Err(error) if extended_code(&error) == Some(rusqlite::ffi::SQLITE_IOERR_LOCK) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Self { _connection: connection })
+    }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 /// The path with its folder's symbolic links resolved: an operator may well keep the cache behind
@@ -103,10 +164,19 @@ fn without_links(path: &Path) -> Result<PathBuf, Error> {
     Ok(folder.join(name))
 }
 
-pub(super) fn attach(connection: &Connection, path: &Path, mode: &str, schema: &str) -> Result<(), Error> {
-    let uri = format!("file:{}?mode={mode}", percent_encoded(path));
-    connection.execute(&format!("ATTACH ?1 AS {schema}"), [uri]).map_err(|error| classify(error, path))?;
+pub(super) fn attach(
+    connection: &Connection,
+    path: &Path,
+    parameters: &str,
+    schema: &str,
+) -> Result<(), Error> {
+    let attach = format!("ATTACH ?1 AS {schema}");
+    connection.execute(&attach, [uri(path, parameters)]).map_err(|error| classify(error, path))?;
     Ok(())
+}
+
+fn uri(path: &Path, parameters: &str) -> String {
+    format!("file:{}?{parameters}", percent_encoded(path))
 }
 
 /// A path inside a URI: every byte that a URI gives a meaning to is escaped.
@@ -124,12 +194,21 @@ fn percent_encoded(path: &Path) -> String {
     })
 }
 
+/// Why a log with a journal beside it is not read.
+const HOT_JOURNAL: &str = "a writer was killed in mid-commit: its journal has to be rolled back first";
+
 /// What an SQLite error means for the log.
 pub fn classify(error: rusqlite::Error, path: &Path) -> Error {
     let Some(code) = error.sqlite_error() else { return Error::Sqlite(error) };
     match (code.code, code.extended_code) {
-        (_, rusqlite::ffi::SQLITE_READONLY_ROLLBACK) => Error::LogNeedsRecovery { path: path.to_owned() },
-        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Error::Busy,
+        (_, rusqlite::ffi::SQLITE_READONLY_ROLLBACK) => {
+            Error::LogNeedsRecovery { path: path.to_owned(), what: HOT_JOURNAL }
+        }
+        // A writer has just opened the shared memory of WAL mode, and not filled it yet.
+        (_, rusqlite::ffi::SQLITE_READONLY_RECOVERY | rusqlite::ffi::SQLITE_READONLY_CANTINIT)
+        | (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed, _) => {
+            Error::Busy
+        }
         (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::CannotOpen, _) => {
             Error::BadLog { path: path.to_owned(), what: error.to_string() }
         }
@@ -142,9 +221,14 @@ pub fn patiently<T>(
     wait: std::time::Duration,
     mut attempt: impl FnMut() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut began = None;
+    let (mut began, mut left) = (None, false);
     loop {
         match attempt() {
+            // SQLite takes a journal for one that was left where its writer removes it between two looks: once only.
+            Err(Error::LogNeedsRecovery { .. }) if !left => {
+                left = true;
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
             Err(Error::Busy) => {
                 let began = *began.get_or_insert_with(std::time::Instant::now);
                 if began.elapsed() >= wait {
@@ -172,7 +256,7 @@ mod tests {
         let path = folder.path().join("a ?mode=rwc#%41&é.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         let connection = empty().unwrap();
-        attach(&connection, &path, "ro", "log").unwrap();
+        attach(&connection, &path, "mode=ro", "log").unwrap();
         assert!(connection.is_readonly("log").unwrap());
         assert_eq!(connection.query_row("SELECT count(*) FROM log.t", [], |row| row.get::<_, u32>(0)), Ok(0));
         assert_eq!(percent_encoded(Path::new("/a-b_c.d~e/%")), "/a-b_c.d~e/%25");

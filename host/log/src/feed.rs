@@ -3,20 +3,17 @@
 //! Rows never change and ids only grow: ranges taken one after another are one snapshot up to their
 //! last id.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::authorizer::Authorizer;
-use crate::budget::Budget;
-use crate::connection::{self, Use, classify, patiently};
 use crate::digests::{DigestKey, RowDigest};
 use crate::error::Error;
 use crate::folder::COLUMNS;
 use crate::limits::HOST_WAIT;
-use crate::reader_gate::ReaderGate;
+use crate::log_reader::LogReader;
 use crate::{Identity, Log};
 
 /// Most rows of one read transaction.
@@ -33,53 +30,37 @@ const FIRST: &str = "SELECT id, created_at, actor_id, action, resource_type, res
 
 /// The host's own connection to the log, for refreshes. Every read is a short transaction.
 pub struct Feeder {
-    connection: Connection,
-    log: Log,
-    identity: Identity,
-    reader_gate: Arc<ReaderGate>,
-    wait: Duration,
+    log: LogReader,
 }
 
 impl Feeder {
     /// Opens the log.
     pub fn open(log: &Log) -> Result<Self, Error> {
-        let wait = HOST_WAIT;
-        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
-        loop {
-            crate::interrupt::check()?;
-            let identity = Identity::of(&log.database)?;
-            let connection =
-                patiently(wait, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
-            // Replaced between the two: which of the files was opened cannot be told.
-            if Identity::of(&log.database)? == identity {
-                let reader_gate = ReaderGate::of(&log.database)?;
-                return Ok(Self { connection, log: log.clone(), identity, reader_gate, wait });
-            }
-        }
+        Ok(Self { log: LogReader::open(&log.database, HOST_WAIT)? })
     }
 
     /// Which file it reads, whatever lies at its path by now.
     pub fn identity(&self) -> Identity {
-        self.identity
+        self.log.identity()
     }
 
     /// The largest id, or None for an empty log.
     pub fn last(&self) -> Result<Option<i64>, Error> {
-        self.read(|log| {
+        self.log.read(|log| {
             log.prepare_cached("SELECT max(id) FROM log.audit_events")?.query_row([], |row| row.get(0))
         })
     }
 
     /// The smallest id, or None for an empty log.
     pub fn first(&self) -> Result<Option<i64>, Error> {
-        self.read(|log| {
+        self.log.read(|log| {
             log.prepare_cached("SELECT min(id) FROM log.audit_events")?.query_row([], |row| row.get(0))
         })
     }
 
     /// All of an event's columns as one text; None if there is no such event.
     pub fn row_text(&self, id: i64) -> Result<Option<String>, Error> {
-        self.read(|log| {
+        self.log.read(|log| {
             log.prepare_cached(
                 "SELECT id || '|' || created_at || '|' || actor_id || '|' || action || '|' || resource_type || '|' || \
                  resource_id || '|' || payload_offset || '|' || payload_len FROM log.audit_events WHERE id = ?1",
@@ -98,7 +79,7 @@ impl Feeder {
         let mut after = None::<i64>;
         loop {
             crate::interrupt::check()?;
-            let texts = self.read(|log| {
+            let texts = self.log.read(|log| {
                 let mut statement = log.prepare_cached(&select)?;
                 let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
@@ -122,7 +103,7 @@ impl Feeder {
         let mut after = None::<i64>;
         loop {
             crate::interrupt::check()?;
-            let subjects = self.read(|log| {
+            let subjects = self.log.read(|log| {
                 let mut statement = log.prepare_cached(&select)?;
                 let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
                 rows.collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()
@@ -147,7 +128,7 @@ impl Feeder {
         let (mut after, mut spans) = (None::<i64>, Vec::new());
         loop {
             crate::interrupt::check()?;
-            let last = self.read(|log| {
+            let last = self.log.read(|log| {
                 let (mut statement, mut last) = (log.prepare_cached(&select)?, None);
                 spans.clear();
                 let mut rows = statement.query([after])?;
@@ -181,7 +162,7 @@ impl Feeder {
     pub fn count_to_unless(&self, last: i64, stop: impl Fn() -> bool) -> Result<Option<u64>, Error> {
         let (mut total, mut after) = (0u64, None);
         while !stop() {
-            let (counted, reached): (u64, Option<i64>) = self.read(|log| {
+            let (counted, reached): (u64, Option<i64>) = self.log.read(|log| {
                 log.prepare_cached(
                     "SELECT count(*), max(id) FROM (SELECT id FROM log.audit_events \
                      WHERE (?1 IS NULL OR id > ?1) AND id <= ?2 ORDER BY id LIMIT 20000)",
@@ -214,7 +195,12 @@ impl Feeder {
         let insert = format!("/*keyhole*/ INSERT INTO feed.events ({names}) VALUES ({places})");
         let fed: Vec<usize> =
             columns.iter().filter_map(|column| COLUMNS.iter().position(|known| known == column)).collect();
-        self.read(|log| {
+        let again = Cell::new(false);
+        self.log.read(|log| {
+            if again.replace(true) {
+                let undo = "/*keyhole*/ DELETE FROM feed.events WHERE ?1 IS NULL OR id > ?1";
+                into.prepare_cached(undo)?.execute([after])?;
+            }
             let mut insert = into.prepare_cached(&insert)?;
             copied.clear();
             range(log, after, through, |row| {
@@ -238,7 +224,7 @@ impl Feeder {
         through: i64,
         found: &mut Vec<RowDigest>,
     ) -> Result<bool, Error> {
-        self.read(|log| {
+        self.log.read(|log| {
             found.clear();
             range(log, after, through, |row| {
                 found.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
@@ -258,7 +244,12 @@ impl Feeder {
         let (mut copied, mut after, mut end) = (0u64, None::<i64>, 0u64);
         while copied < most {
             crate::interrupt::check()?;
-            let (rows, last, reach) = self.read(|log| {
+            let again = Cell::new(false);
+            let (rows, last, reach) = self.log.read(|log| {
+                if again.replace(true) {
+                    let undo = "DELETE FROM audit_events WHERE ?1 IS NULL OR id > ?1";
+                    into.prepare_cached(undo)?.execute([after])?;
+                }
                 let (mut count, mut last, mut reach) = (0u64, after, end);
                 let mut statement = log.prepare_cached(&select)?;
                 let mut insert = into.prepare_cached(&insert)?;
@@ -285,13 +276,6 @@ impl Feeder {
             (copied, after, end) = (copied + rows, last, reach);
         }
         Ok(end)
-    }
-
-    fn read<T>(&self, mut read: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        patiently(self.wait, || {
-            let _permit = self.reader_gate.enter()?;
-            read(&self.connection).map_err(|error| classify(error, &self.log.database))
-        })
     }
 }
 

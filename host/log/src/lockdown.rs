@@ -69,6 +69,11 @@ pub(super) fn before_attaching(connection: &Connection) -> rusqlite::Result<()> 
     Ok(())
 }
 
+/// Before a log is attached: in WAL mode, whoever closes it last would write the `-wal` into the database.
+pub(super) fn never_checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
+}
+
 /// Once what belongs to it is attached: nothing more ever is.
 pub(super) fn after_attaching(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;

@@ -3,11 +3,14 @@
 //! While a writer waits for its commit, SQLite shuts new readers out; but a process has its lock as a whole,
 //! and SQLite lets one of its readers in without a look at the writer as long as another one reads. Readers
 //! that overlap without end would keep the writer waiting until it gives up: so each asks here first.
+//!
+//! In WAL mode a commit waits for nobody, but a checkpoint passes no reader, and nothing shows that one waits: there
+//! readers that overlap leave a gap now and then.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering::AcqRel, Ordering::Release};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, Stat};
@@ -21,6 +24,13 @@ use crate::files::SYMBOLIC_LINK;
 /// The byte that a writer locks while it waits for readers: SQLite's file format says so.
 const PENDING_BYTE: u64 = 0x4000_0000;
 
+/// How long readers of a log in WAL mode may overlap.
+const STRETCH: Duration = Duration::from_millis(50);
+
+/// How long nobody reads after that. A writer that is done with a commit tries its checkpoint at once, and again with
+/// the next commit: one in twenty-five that fall into a gap keep the `-wal` short.
+const GAP: Duration = Duration::from_millis(2);
+
 /// One file's.
 #[derive(Debug)]
 pub(super) struct ReaderGate {
@@ -28,6 +38,37 @@ pub(super) struct ReaderGate {
     identity: Identity,
     file: OwnedFd,
     readers: AtomicU32,
+    /// Whether it was in WAL mode when last opened.
+    wal: AtomicBool,
+    /// What only WAL mode asks about.
+    overlap: Mutex<Overlap>,
+}
+
+/// How long the readers of a log in WAL mode overlap.
+#[derive(Debug, Default)]
+struct Overlap {
+    /// Since when there was no moment without one.
+    since: Option<Instant>,
+    /// Until when none may enter.
+    shut_until: Option<Instant>,
+}
+
+impl Overlap {
+    /// Whether a reader may enter beside so many others.
+    fn admits(&mut self, others: u32, now: Instant) -> bool {
+        if self.shut_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        others == 0 || now.saturating_duration_since(since) <= STRETCH
+    }
+
+    /// The last one has left.
+    fn ended(&mut self, now: Instant) {
+        if self.since.take().is_some_and(|since| now.saturating_duration_since(since) > STRETCH) {
+            self.shut_until = Some(now + GAP);
+        }
+    }
 }
 
 /// Those of all files that are or were read. Closing a file gives up every lock that the process has on it,
@@ -70,7 +111,14 @@ impl ReaderGate {
         all.retain(|known| {
             Arc::strong_count(known) > 1 || Identity::of(&known.path).ok() == Some(known.identity)
         });
-        let made = Arc::new(Self { path: path.to_owned(), identity, file, readers: AtomicU32::new(0) });
+        let made = Arc::new(Self {
+            path: path.to_owned(),
+            identity,
+            file,
+            readers: AtomicU32::new(0),
+            wal: AtomicBool::new(false),
+            overlap: Mutex::default(),
+        });
         all.push(Arc::clone(&made));
         made
     }
@@ -89,7 +137,31 @@ impl ReaderGate {
         let others = self.readers.fetch_add(1, AcqRel);
         let permit = ReadPermit { reader_gate: Arc::clone(self), since: Instant::now() };
         // The first one meets the writer's lock in SQLite itself.
-        if others > 0 && self.writer_waits() { Err(Error::Busy) } else { Ok(permit) }
+        let waits = if self.wal.load(Relaxed) {
+            !self.overlap().admits(others, permit.since)
+        } else {
+            others > 0 && self.writer_waits()
+        };
+        if waits { Err(Error::Busy) } else { Ok(permit) }
+    }
+
+    /// The file, for looks that need no lock. It must not be opened a second time: see `ALL`.
+    pub(super) fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Where the file lay when it was opened.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes whether the log is in WAL mode.
+    pub(super) fn note_wal(&self, wal: bool) {
+        self.wal.store(wal, Relaxed);
+    }
+
+    fn overlap(&self) -> MutexGuard<'_, Overlap> {
+        self.overlap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer_waits(&self) -> bool {
@@ -114,7 +186,10 @@ impl ReadPermit {
 
 impl Drop for ReadPermit {
     fn drop(&mut self) {
-        self.reader_gate.readers.fetch_sub(1, Release);
+        let before = self.reader_gate.readers.fetch_sub(1, AcqRel);
+        if before == 1 && self.reader_gate.wal.load(Relaxed) {
+            self.reader_gate.overlap().ended(Instant::now());
+        }
     }
 }
 
@@ -163,5 +238,18 @@ mod tests {
         assert_eq!(reader_gate.readers.load(Acquire), 2);
         drop(permits);
         assert_eq!(reader_gate.readers.load(Acquire), 0);
+    }
+
+    #[test]
+    fn readers_of_a_log_in_wal_mode_that_overlap_without_end_leave_a_gap_for_its_checkpoints() {
+        let (mut overlap, began) = (Overlap::default(), Instant::now());
+        assert!(overlap.admits(0, began) && overlap.admits(1, began + STRETCH));
+        let late = began + STRETCH + Duration::from_millis(1);
+        assert!(!overlap.admits(1, late), "they have overlapped for long enough");
+        overlap.ended(late);
+        assert!(!overlap.admits(0, late), "nobody reads now");
+        assert!(overlap.admits(0, late + GAP) && overlap.admits(1, late + GAP));
+        overlap.ended(late + GAP + STRETCH);
+        assert!(overlap.admits(0, late + GAP + STRETCH), "they did not overlap for long");
     }
 }

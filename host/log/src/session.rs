@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::access::Access;
 use crate::authorizer::{Author, Authorizer};
 use crate::budget::{Budget, Canceller};
-use crate::connection::{self, Use, patiently};
+use crate::connection::{self, Opened, Use, patiently};
 use crate::error::{Bound, Error};
 use crate::fingerprints::Fingerprints;
 use crate::grants::{Grants, Instances};
@@ -31,6 +32,10 @@ struct LogFiles {
     payloads: PayloadFile,
     fingerprints: Arc<Fingerprints>,
     reader_gate: Arc<ReaderGate>,
+    /// How the log is read over the connection; None where it is closed until the next snapshot.
+    access: Option<Access>,
+    /// Whether the log's writer wrote to what the last snapshot was read from.
+    disproved: bool,
 }
 
 /// Which event's id a strategy claims behind each handle. A handle is the event's slot in its call, and the call's
@@ -115,21 +120,25 @@ impl Session {
         let database = Identity::of(&log.database)?;
         let payloads = PayloadFile::open(&log.payloads)?;
         let (fingerprints, reader_gate) = (log.fingerprints.of(database), ReaderGate::of(&log.database)?);
-        let files = LogFiles { log: log.clone(), database, payloads, fingerprints, reader_gate };
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let purpose = Use::Pages(&log.database, scratch.as_ref().map(|(path, _)| path.as_path()));
-        let connection = patiently(limits.busy_wait, || connection::open(purpose, &authorizer, &budget))?;
+        let Opened { connection, access } =
+            patiently(limits.busy_wait, || connection::open(purpose, &authorizer, &budget))?;
+        let log = log.clone();
+        let files = LogFiles { log, database, payloads, fingerprints, reader_gate, access, disproved: false };
         let statements = StatementRunner {
             connection,
             authorizer,
             budget,
             limits,
             author: Author::Page,
-            database: log.database.clone(),
+            database: files.log.database.clone(),
             has_scratch: scratch.is_some(),
             bound: Arc::new(Mutex::new(Bound::Quota(0))),
         };
-        Ok(Self::new(statements, Some(files), scratch))
+        let mut session = Self::new(statements, Some(files), scratch);
+        session.rest()?;
+        Ok(session)
     }
 
     /// Opens a session for refreshes of the scratch database at `path`, which may grow to the quota
@@ -150,7 +159,7 @@ impl Session {
             }
             outgrown.is_some()
         });
-        let connection = connection::open(Use::Refresh(&path), &authorizer, &budget)?;
+        let Opened { connection, .. } = connection::open(Use::Refresh(&path), &authorizer, &budget)?;
         let identity = Identity::of(&path)?;
         let statements = StatementRunner {
             connection,
@@ -208,14 +217,9 @@ impl Session {
             return Err(Error::ScratchUnfit { why: "its file was replaced".to_owned() });
         }
         // Waiting for the writer is not the strategy's time: its budget begins with the snapshot.
-        let StatementRunner { budget, limits, .. } = &self.statements;
-        budget.disarm();
-        let pinned = patiently(limits.busy_wait, || {
-            budget.check_cancelled()?;
-            let permit = files.reader_gate.enter()?;
-            Snapshot::pin(&self.statements).map(|pinned| (pinned, permit))
-        });
-        budget.arm(limits);
+        self.statements.budget.disarm();
+        let pinned = patiently(self.statements.limits.busy_wait, || self.pin());
+        self.statements.budget.arm(&self.statements.limits);
         match pinned {
             Ok(((high_water, covered), permit)) => {
                 self.permit = Some(permit);
@@ -264,6 +268,58 @@ impl Session {
         std::mem::take(&mut self.moved)
     }
 
+    /// Opens the log as it lies now, where that is another way than before, and takes a snapshot.
+    fn pin(&mut self) -> Result<((i64, Option<i64>), ReadPermit), Error> {
+        self.statements.budget.check_cancelled()?;
+        let Some(files) = &mut self.files else {
+            return Err(Error::Engine("a session for refreshes has no log".to_owned()));
+        };
+        files.disproved = false;
+        let permit = files.reader_gate.enter()?;
+        if !files.access.map_or(Ok(false), |access| access.still_holds(&files.reader_gate))? {
+            self.open_log()?;
+        }
+        match Snapshot::pin(&self.statements) {
+            Ok(pinned) => Ok((pinned, permit)),
+            Err(error) => {
+                // Nothing is locked while a commit is waited for.
+                self.rest()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the log, whatever was open before.
+    fn open_log(&mut self) -> Result<(), Error> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.access = None;
+        let purpose = Use::Pages(&files.log.database, self.scratch.as_ref().map(|(path, _)| path.as_path()));
+        let StatementRunner { authorizer, budget, .. } = &self.statements;
+        let Opened { connection, access } = connection::open(purpose, authorizer, budget)?;
+        files.access = access;
+        self.statements.connection = connection;
+        // The count of changes is the connection's own.
+        self.seen_version = None;
+        Ok(())
+    }
+
+    /// Closes a connection that must not stay open between two snapshots.
+    fn rest(&mut self) -> Result<(), Error> {
+        if let Some(files) = &mut self.files
+            && files.access == Some(Access::Shared)
+        {
+            files.access = None;
+            self.statements.connection = connection::empty()?;
+        }
+        Ok(())
+    }
+
+    /// Whether what was read of the last snapshot is one snapshot. It need not be where the log was read without
+    /// a lock, and its writer came meanwhile: then nothing that was made of it counts, not even an error.
+    pub fn is_proved(&self) -> bool {
+        self.files.as_ref().is_none_or(|files| !files.disproved)
+    }
+
     /// Ends the snapshot and gives the log's lock back. Does nothing where there is none.
     pub fn end(&mut self) {
         let StatementRunner { connection, budget, .. } = &self.statements;
@@ -273,10 +329,15 @@ impl Session {
             // The transaction only read; SQLite ends it even where the rollback reports an error.
             let _ = connection.prepare_cached("/*keyhole*/ ROLLBACK").and_then(|mut end| end.raw_execute());
         }
+        budget.unlock_log();
         if let Some(permit) = self.permit.take() {
             self.ledger.phases.log_lock = permit.lasted();
+            if let Some(LogFiles { access: Some(access), reader_gate, disproved, .. }) = &mut self.files {
+                *disproved = !access.is_proved(reader_gate).unwrap_or(false);
+            }
         }
-        budget.unlock_log();
+        // Where memory is out, the next snapshot meets that.
+        let _ = self.rest();
     }
 
     /// Starts a refresh slice: one transaction on scratch, for the events up to `through`.
@@ -437,12 +498,14 @@ impl Session {
     }
 
     /// Fills in the plans of the running call's statements, but for those that `known` knows already.
+    ///
+    /// A plan that cannot be had says why.
     pub fn explain_new(&mut self, known: impl Fn(&str) -> bool) {
         let statements = self.ledger.statements();
         let new = statements.filter(|statement| statement.plan.is_empty() && !known(&statement.sql));
         let texts: Vec<String> = new.map(|statement| statement.sql.clone()).collect();
         for sql in texts {
-            let plan = self.statements.explain(&sql);
+            let plan = self.explain(&sql);
             if let Some(statement) = self.ledger.statement(&sql) {
                 statement.plan = plan;
             }
@@ -450,8 +513,20 @@ impl Session {
     }
 
     /// SQLite's plan for a text that has run already, or was refused.
-    pub fn explain(&self, sql: &str) -> Vec<String> {
-        self.statements.explain(sql)
+    pub fn explain(&mut self, sql: &str) -> Vec<String> {
+        let closed = self.files.as_ref().is_some_and(|files| files.access.is_none());
+        if closed {
+            let wait = self.statements.limits.busy_wait;
+            if let Err(error) = patiently(wait, || self.open_log()) {
+                return vec![format!("no plan: {error}")];
+            }
+        }
+        let plan = self.statements.explain(sql);
+        if closed {
+            // Where memory is out, the next snapshot meets that.
+            let _ = self.rest();
+        }
+        plan
     }
 
     /// The host's own reading of the running call's snapshot.

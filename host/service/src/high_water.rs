@@ -1,17 +1,12 @@
 //! The log's high-water mark, for readers that ask for no page.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use rusqlite::Connection;
-
-use keyhole_log::authorizer::Authorizer;
-use keyhole_log::budget::Budget;
-use keyhole_log::connection::{self, Use, classify, patiently};
 use keyhole_log::error::Error;
+use keyhole_log::log_reader::LogReader;
 use keyhole_log::{Identity, Log};
+use parking_lot::Mutex;
 
 /// How long a commit of the writer's is waited for.
 const WAIT: Duration = Duration::from_millis(400);
@@ -24,10 +19,9 @@ pub(super) struct HighWaterReader {
     replaced: Mutex<Option<PathBuf>>,
 }
 
-/// A connection, and the files that it was opened on.
+/// A reader, and the files that it was opened on.
 struct Open {
-    connection: Connection,
-    database: Identity,
+    reader: LogReader,
     payloads: Identity,
 }
 
@@ -41,7 +35,8 @@ impl HighWaterReader {
     pub(super) fn read(&self) -> Result<i64, Error> {
         let mut open = self.open.lock();
         if let Some(known) = &*open {
-            for (path, known) in [(&self.log.database, known.database), (&self.log.payloads, known.payloads)]
+            for (path, known) in
+                [(&self.log.database, known.reader.identity()), (&self.log.payloads, known.payloads)]
             {
                 if Identity::of(path)? != known {
                     *open = None;
@@ -54,12 +49,13 @@ impl HighWaterReader {
             Some(current) => current,
             None => self.connect()?,
         };
-        let read = patiently(WAIT, || {
-            let statement = current.connection.prepare_cached("SELECT max(id) FROM log.audit_events");
-            statement
-                .and_then(|mut statement| statement.query_row([], |row| row.get::<_, Option<i64>>(0)))
-                .map_err(|error| classify(error, &self.log.database))
+        let read = current.reader.read(|log| {
+            log.prepare_cached("SELECT max(id) FROM log.audit_events")?
+                .query_row([], |row| row.get::<_, Option<i64>>(0))
         });
+        if let Err(Error::LogReplaced { path }) = &read {
+            *self.replaced.lock() = Some(path.clone());
+        }
         // Left closed after any other error: a new connection meets it again or does not.
         if matches!(read, Ok(_) | Err(Error::Busy)) {
             *open = Some(current);
@@ -78,14 +74,7 @@ impl HighWaterReader {
     }
 
     fn connect(&self) -> Result<Open, Error> {
-        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
         let payloads = Identity::of(&self.log.payloads)?;
-        let database = Identity::of(&self.log.database)?;
-        let connection =
-            patiently(WAIT, || connection::open(Use::Log(&self.log.database), &authorizer, &budget))?;
-        if Identity::of(&self.log.database)? != database {
-            return Err(Error::LogReplaced { path: self.log.database.clone() });
-        }
-        Ok(Open { connection, database, payloads })
+        Ok(Open { reader: LogReader::open(&self.log.database, WAIT)?, payloads })
     }
 }

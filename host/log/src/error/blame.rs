@@ -48,7 +48,7 @@ impl Error {
         match self {
             Self::NoLog { path }
             | Self::BadLog { path, .. }
-            | Self::LogNeedsRecovery { path }
+            | Self::LogNeedsRecovery { path, .. }
             | Self::LogReplaced { path }
             | Self::BadDecisions { path, .. }
             | Self::Refused { path, .. }

@@ -91,11 +91,13 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
-    /// A writer was killed in mid-commit and left its journal.
-    #[error("a writer was killed in mid-commit: its journal has to be rolled back first")]
+    /// A writer was killed in mid-commit and left its journal, or commits that are not in the database yet.
+    #[error("{what}")]
     LogNeedsRecovery {
         /// The log's database.
         path: PathBuf,
+        /// What was left.
+        what: &'static str,
     },
     /// A file of the log was replaced while it was open.
     #[error("the log's file was replaced by another one")]

@@ -5,44 +5,34 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use crate::Log;
-use crate::authorizer::Authorizer;
-use crate::budget::Budget;
-use crate::connection::{self, Use, classify, patiently};
 use crate::error::Error;
 use crate::limits::HOST_WAIT;
+use crate::log_reader::LogReader;
 use crate::model::Page;
 
 /// A snapshot and nothing else.
 pub struct BareSnapshot {
-    connection: Connection,
-    database: PathBuf,
+    log: LogReader,
 }
 
 impl BareSnapshot {
     /// Opens the log.
     pub fn open(log: &Log) -> Result<Self, Error> {
-        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
-        let connection =
-            patiently(HOST_WAIT, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
-        Ok(Self { connection, database: log.database.clone() })
+        Ok(Self { log: LogReader::open(&log.database, HOST_WAIT)? })
     }
 
     /// Takes a snapshot, reads its largest id and gives it back; 0 where the log is empty.
     pub fn take(&self) -> Result<i64, Error> {
-        let run = |sql| self.connection.prepare_cached(sql)?.raw_execute();
-        let take = || -> rusqlite::Result<Option<i64>> {
+        let high_water: Option<i64> = self.log.read(|log| {
+            let run = |sql| log.prepare_cached(sql)?.raw_execute();
             run("/*keyhole*/ BEGIN")?;
-            let high_water = self
-                .connection
+            let high_water = log
                 .prepare_cached("/*keyhole*/ SELECT max(id) FROM log.audit_events")
                 .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
             run("/*keyhole*/ ROLLBACK")?;
             high_water
-        };
-        let high_water = patiently(HOST_WAIT, || take().map_err(|error| classify(error, &self.database)))?;
+        })?;
         Ok(high_water.unwrap_or(0))
     }
 }

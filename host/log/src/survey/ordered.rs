@@ -1,19 +1,14 @@
 //! Every event of a log in its one order, read natively in short ranges: what whole walks are held against.
 
-use std::sync::Arc;
-
 use rusqlite::Connection;
 
 use crate::Log;
-use crate::authorizer::Authorizer;
-use crate::budget::Budget;
-use crate::connection::{self, Use, classify, patiently};
 use crate::error::Error;
 use crate::limits::HOST_WAIT;
+use crate::log_reader::LogReader;
 use crate::model::span_at;
 use crate::model::{Filter, Key, Page, PageRequest, Position};
 use crate::payload::PayloadFile;
-use crate::reader_gate::ReaderGate;
 use crate::snapshot::push;
 
 /// Events of one read transaction. In a large log each lies on a page of its own: some milliseconds.
@@ -29,10 +24,8 @@ const RANGE: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resour
 /// Rows never change and ids only grow, so ranges that are bounded by the largest id at the start are one
 /// snapshot, though the log's writer never waits for longer than one of them.
 pub struct Ordered {
-    connection: Connection,
-    reader_gate: Arc<ReaderGate>,
+    log: LogReader,
     payloads: PayloadFile,
-    log: Log,
     up_to: i64,
     last: Option<Key>,
 }
@@ -40,25 +33,12 @@ pub struct Ordered {
 impl Ordered {
     /// Opens the log. Nothing is read yet but its largest id.
     pub fn open(log: &Log) -> Result<Self, Error> {
-        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
-        let connection =
-            patiently(HOST_WAIT, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
-        let reader_gate = ReaderGate::of(&log.database)?;
-        let up_to: Option<i64> = patiently(HOST_WAIT, || {
-            let _permit = reader_gate.enter()?;
-            connection
-                .query_row("/*keyhole*/ SELECT max(id) FROM log.audit_events", [], |row| row.get(0))
-                .map_err(|error| classify(error, &log.database))
+        let reader = LogReader::open(&log.database, HOST_WAIT)?;
+        let up_to: Option<i64> = reader.read(|log| {
+            log.query_row("/*keyhole*/ SELECT max(id) FROM log.audit_events", [], |row| row.get(0))
         })?;
         let payloads = PayloadFile::open(&log.payloads)?;
-        Ok(Self {
-            connection,
-            reader_gate,
-            payloads,
-            log: log.clone(),
-            up_to: up_to.unwrap_or(0),
-            last: None,
-        })
+        Ok(Self { log: reader, payloads, up_to: up_to.unwrap_or(0), last: None })
     }
 
     /// In how many ranges a log of so many events is read.
@@ -73,10 +53,7 @@ impl Ordered {
 
     /// The next events, each with its payload; none at the end.
     pub fn range(&mut self) -> Result<Page, Error> {
-        let mut page = patiently(HOST_WAIT, || {
-            let _permit = self.reader_gate.enter()?;
-            self.rows().map_err(|error| classify(error, &self.log.database))
-        })?;
+        let mut page = self.log.read(|log| self.rows(log))?;
         for row in &mut page.rows {
             let start = page.payloads.len();
             self.payloads.read(row.id, row.payload_offset, row.payload_len, u64::MAX, &mut page.payloads)?;
@@ -86,7 +63,7 @@ impl Ordered {
         Ok(page)
     }
 
-    fn rows(&self) -> rusqlite::Result<Page> {
+    fn rows(&self, log: &Connection) -> rusqlite::Result<Page> {
         let request = PageRequest {
             filter: Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None },
             position: self.last.map_or(Position::Page(1), Position::After),
@@ -96,7 +73,7 @@ impl Ordered {
         let mut page = Page::empty(request, self.up_to);
         let newest = self.last.map_or(i64::MAX, |key| key.created_at);
         let before = self.last.map(|key| key.id);
-        let mut statement = self.connection.prepare_cached(RANGE)?;
+        let mut statement = log.prepare_cached(RANGE)?;
         let mut rows = statement.query((newest, before, self.up_to, RANGE_ROWS))?;
         while let Some(row) = rows.next()? {
             push(row, &mut page)?;

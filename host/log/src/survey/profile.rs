@@ -1,16 +1,13 @@
 //! What request streams need to know of a log.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use crate::Log;
-use crate::authorizer::Authorizer;
-use crate::budget::Budget;
-use crate::connection::{self, Use, classify, patiently};
 use crate::error::Error;
 use crate::limits::HOST_WAIT;
+use crate::log_reader::LogReader;
 
 /// Events of one read transaction while a log is summed up: some milliseconds.
 const RANGE_ROWS: i64 = 10_000;
@@ -44,30 +41,26 @@ impl Profile {
     /// Sums the log up, in short read transactions. `recognise` tells the contract's data set by the
     /// columns of the first event.
     pub fn of(log: &Log, recognise: impl Fn(&FirstRow) -> Option<i64>) -> Result<Self, Error> {
-        let (authorizer, budget) = (Authorizer::of_host(), Arc::new(Budget::default()));
-        let wait = HOST_WAIT;
-        let connection = patiently(wait, || connection::open(Use::Log(&log.database), &authorizer, &budget))?;
+        let log = LogReader::open(&log.database, HOST_WAIT)?;
         let mut tally = Tally::default();
         let mut after = None;
         loop {
             crate::interrupt::check()?;
-            let last = patiently(wait, || {
-                tally.range(&connection, after).map_err(|error| classify(error, &log.database))
-            })?;
+            let (last, range) = log.read(|connection| Tally::of_range(connection, after))?;
+            tally.add(range);
             match last {
                 Some(id) => after = Some(id),
                 None => break,
             }
         }
-        let read = || -> rusqlite::Result<(Vec<i64>, Option<FirstRow>)> {
+        let (ties, first) = log.read(|connection| {
             let mut ties = connection.prepare(
                 "SELECT created_at FROM (SELECT created_at FROM log.audit_events INDEXED BY idx_created_at \
                  ORDER BY created_at LIMIT 20000) GROUP BY created_at HAVING count(*) > 1 LIMIT 64",
             )?;
-            let ties = ties.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok((ties, first_row(&connection)?))
-        };
-        let (ties, first) = patiently(wait, || read().map_err(|error| classify(error, &log.database)))?;
+            let ties = ties.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            Ok((ties, first_row(connection)?))
+        })?;
         Ok(Self { ties, contract_now: first.and_then(|first| recognise(&first)), ..tally.profile() })
     }
 }
@@ -125,8 +118,9 @@ struct Tally {
 }
 
 impl Tally {
-    /// Takes in the events of one range; the last of their ids, or None where there are none left.
-    fn range(&mut self, connection: &Connection, after: Option<i64>) -> rusqlite::Result<Option<i64>> {
+    /// The events of one range, and the last of their ids, or None where there are none left.
+    fn of_range(connection: &Connection, after: Option<i64>) -> rusqlite::Result<(Option<i64>, Self)> {
+        let mut tally = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT id, created_at, actor_id, action FROM log.audit_events \
              WHERE (?1 IS NULL OR id > ?1) ORDER BY id LIMIT ?2",
@@ -137,18 +131,38 @@ impl Tally {
             let (id, created_at, actor): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let action = row.get_ref(3)?.as_str()?;
             last = Some(id);
-            self.rows += 1;
-            self.high_water = id;
-            let (oldest, newest) = self.times.unwrap_or((created_at, created_at));
-            self.times = Some((oldest.min(created_at), newest.max(created_at)));
+            tally.rows += 1;
+            tally.high_water = id;
+            let (oldest, newest) = tally.times.unwrap_or((created_at, created_at));
+            tally.times = Some((oldest.min(created_at), newest.max(created_at)));
+            if tally.actors.len() < MOST_ACTORS {
+                tally.actors.insert(actor);
+            }
+            if tally.actions.len() < MOST_ACTIONS && !tally.actions.contains(action) {
+                tally.actions.insert(action.to_owned());
+            }
+        }
+        Ok((last, tally))
+    }
+
+    /// Takes in a range that follows.
+    fn add(&mut self, range: Self) {
+        self.rows += range.rows;
+        self.high_water = self.high_water.max(range.high_water);
+        self.times = match (self.times, range.times) {
+            (Some((oldest, newest)), Some(times)) => Some((oldest.min(times.0), newest.max(times.1))),
+            (known, new) => known.or(new),
+        };
+        for actor in range.actors {
             if self.actors.len() < MOST_ACTORS {
                 self.actors.insert(actor);
             }
-            if self.actions.len() < MOST_ACTIONS && !self.actions.contains(action) {
-                self.actions.insert(action.to_owned());
+        }
+        for action in range.actions {
+            if self.actions.len() < MOST_ACTIONS {
+                self.actions.insert(action);
             }
         }
-        Ok(last)
     }
 
     fn profile(self) -> Profile {

@@ -90,7 +90,7 @@ fn make_writable(session: &mut Session, log: &Log) {
     connection.execute_batch("DETACH log").unwrap();
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 10).unwrap();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, true).unwrap();
-    attach(connection, &log.database, "rw", "log").unwrap();
+    attach(connection, &log.database, "mode=rw", "log").unwrap();
 }
 
 /// How a statement of a strategy's ends, as an operator observes it.
@@ -112,7 +112,7 @@ fn patient() -> Limits {
 fn only_authorized(place: &Place, author: Author) -> (Connection, Arc<Authorizer>) {
     let authorizer = Authorizer::new(&Grants { columns: KEY_COLUMNS.to_vec(), ..Grants::local() });
     let mut connection = connection::empty().unwrap();
-    attach(&connection, &place.log.database, "rw", "log").unwrap();
+    attach(&connection, &place.log.database, "mode=rw", "log").unwrap();
     let judge = Arc::clone(&authorizer);
     connection.authorizer(Some(move |context: AuthContext<'_>| judge.judge(context))).unwrap();
     authorizer.admit(author);
@@ -429,10 +429,10 @@ fn each_way_to_open_a_file_of_the_log_refuses_a_link_by_itself() {
     let identity = Identity::of(&place.log.database).unwrap();
     become_link(&place, "audit.db");
     assert_eq!(Identity::of(&place.log.database).unwrap(), identity, "to follow it would be easy");
-    let refused = attach(&connection::empty().unwrap(), &place.log.database, "ro", "log");
+    let refused = attach(&connection::empty().unwrap(), &place.log.database, "mode=ro", "log");
     assert_eq!(refused.unwrap_err().code(), "bad-log");
     let followed = Connection::open_in_memory().unwrap();
-    attach(&followed, &place.log.database, "ro", "log").unwrap();
+    attach(&followed, &place.log.database, "mode=ro", "log").unwrap();
     // Of a file that nobody has read yet.
     let other = Place::new();
     become_link(&other, "payloads.jsonl");

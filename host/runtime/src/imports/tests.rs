@@ -170,7 +170,7 @@ fn a_guest_sees_of_an_error_what_it_may_branch_on() {
     assert!(matches!(visible(&corrupt), types::Error::PayloadCorrupt(9)));
     assert!(matches!(visible(&Error::UnknownEvent { id: 8 }), types::Error::UnknownEvent(8)));
     let path = std::path::PathBuf::from("/secret");
-    let recovery = Error::LogNeedsRecovery { path: path.clone() };
+    let recovery = Error::LogNeedsRecovery { path: path.clone(), what: "" };
     assert!(matches!(visible(&recovery), types::Error::LogNeedsRecovery));
     assert!(
         matches!(visible(&Error::LogReplaced { path }), types::Error::Other(code) if !code.contains("secret"))

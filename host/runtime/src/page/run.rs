@@ -112,8 +112,7 @@ impl Worker {
         let mut reopened = 0;
         loop {
             self.budget.check_cancelled()?;
-            let outcome = self.attempt(request);
-            match outcome {
+            match self.attempt(request) {
                 // Opening anew checks scratch against the log that is there now.
                 Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
                     self.session = None;
@@ -135,10 +134,24 @@ impl Worker {
         }
     }
 
+    /// One try at a page that holds. A log at rest is read without a lock: where its writer came meanwhile, whatever
+    /// came of it is thrown away, and the page read again as the log lies now.
+    fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        for _ in 0..=REOPENS {
+            let outcome = self.attempt_once(request);
+            if self.session.as_ref().is_none_or(|session| session.is_proved()) {
+                return outcome;
+            }
+            self.warm = None;
+            self.budget.check_cancelled()?;
+        }
+        Err(Error::Busy)
+    }
+
     /// One try at a page, in the order in which everything happens: the snapshot is taken, the strategy is called,
     /// its claims are checked against the snapshot, the log's lock is given back, and only then the payloads are
     /// read. The session is kept for the next request, unless the engine failed to give it back.
-    fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+    fn attempt_once(&mut self, request: &PageRequest) -> Result<Page, Error> {
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.open()?,
