@@ -16,6 +16,7 @@ mod diff;
 mod documents;
 mod faults;
 mod hostile;
+mod journal_modes;
 mod killed;
 mod live_writer;
 mod loading;

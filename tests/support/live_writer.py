@@ -22,7 +22,8 @@ def say(report):
 
 class Writer:
     def __init__(self, folder):
-        self.db = sqlite3.connect(os.path.join(folder, "audit.db"))
+        self.path = os.path.join(folder, "audit.db")
+        self.db = sqlite3.connect(self.path)
         self.payloads = open(os.path.join(folder, "payloads.jsonl"), "ab")
         self.offset = os.path.getsize(os.path.join(folder, "payloads.jsonl"))
         self.random = random.Random(7)
@@ -61,6 +62,29 @@ class Writer:
     def insert_at(self, id, created_at):
         self.commit([self.insert(int(id), int(created_at))])
 
+    def mode(self, name):
+        """Changes the journal mode. Nobody else's lock may stand in its way."""
+        found = self.db.execute("PRAGMA journal_mode=" + name).fetchone()[0]
+        if found != name:
+            raise RuntimeError("journal mode " + found)
+
+    def pragma(self, text):
+        self.db.execute("PRAGMA " + text).fetchall()
+
+    def checkpoint(self, kind):
+        """Writes the whole -wal into the database; fails where a reader does not let it within five seconds."""
+        blocked = self.db.execute("PRAGMA wal_checkpoint(" + kind + ")").fetchone()[0]
+        if blocked:
+            raise RuntimeError("the checkpoint is blocked")
+
+    def reopen(self):
+        """Closes the database and opens it anew, as a program does that keeps nothing open."""
+        self.close()
+        self.db = sqlite3.connect(self.path)
+
+    def close(self):
+        self.db.close()
+
     def lock(self, seconds):
         """Holds the lock that shuts all readers out."""
         self.db.execute("BEGIN EXCLUSIVE")
@@ -83,7 +107,10 @@ say({"ready": True})
 for order in sys.stdin:
     verb, *words = order.split()
     try:
-        {"append": writer.append, "insert": writer.insert_at, "lock": writer.lock, "spill": writer.spill}[verb](*words)
+        verbs = {"append": writer.append, "insert": writer.insert_at, "lock": writer.lock, "spill": writer.spill}
+        verbs |= {"mode": writer.mode, "pragma": writer.pragma, "checkpoint": writer.checkpoint}
+        verbs |= {"reopen": writer.reopen, "close": writer.close}
+        verbs[verb](*words)
         say({"done": True})
     except Exception as error:
         say({"error": f"{type(error).__name__}: {error}"})

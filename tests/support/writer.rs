@@ -33,9 +33,14 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts one on the log in a folder.
     pub(crate) fn start(folder: &Path) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/live_writer.py");
-        let mut child = Command::new("python3")
-            .arg(script)
+        Self::start_by(Command::new("python3"), folder)
+    }
+
+    /// The same, by a command that runs Python in another way.
+    pub(crate) fn start_by(mut python: Command, folder: &Path) -> Self {
+        let script = include_str!("live_writer.py");
+        let mut child = python
+            .args(["-c", script])
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -78,6 +83,12 @@ impl Writer {
     pub(crate) fn carry_out(&mut self, order: &str) -> Vec<Commit> {
         self.order(order);
         std::iter::from_fn(|| self.commit()).collect()
+    }
+
+    /// Carries out an order that commits nothing.
+    pub(crate) fn tell(&mut self, order: &str) {
+        self.order(order);
+        while self.report()["done"] != true {}
     }
 
     /// Appends so many events, eight to a commit.

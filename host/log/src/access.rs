@@ -60,8 +60,8 @@ impl Stamp {
         }
     }
 
-    fn of(gate: &ReaderGate) -> Result<Self, Error> {
-        let stat = rustix::fs::fstat(gate.file()).map_err(|error| Error::io(gate.path(), error.into()))?;
+    fn of(gate: &ReaderGate, database: &Path) -> Result<Self, Error> {
+        let stat = rustix::fs::fstat(gate.file()).map_err(|error| Error::io(database, error.into()))?;
         Ok(Self::from_stat(&stat))
     }
 
@@ -79,23 +79,23 @@ impl Stamp {
 }
 
 impl Access {
-    /// The way in which the database at the gate can be read now. `Busy` where that cannot be told yet.
+    /// The way in which the database can be read now, whose gate this is. `Busy` where that cannot be told yet.
     ///
-    /// Sure only while nobody can remove the side files: see `connection::Hold`.
-    pub(super) fn of(gate: &ReaderGate) -> Result<Self, Error> {
-        let wal_mode = check_header(gate)?;
-        let beside = Beside::of(gate.path())?;
+    /// Sure only while nobody can remove the side files: see `Hold`.
+    pub(super) fn of(gate: &ReaderGate, database: &Path) -> Result<Self, Error> {
+        let wal_mode = check_header(gate, database)?;
+        let beside = Beside::of(database)?;
         let access = match &beside {
             Beside { wal: None, .. } if !wal_mode => Self::Locked,
             Beside { wal: Some(wal), shm: Some(shm) } => {
-                check_permissions(gate, &[(wal, "-wal"), (shm, "-shm")])?;
+                check_permissions(gate, database, &[(wal, "-wal"), (shm, "-shm")])?;
                 Self::Shared
             }
             Beside { wal: Some(wal), shm: None } if wal.st_size > 0 => {
-                return Err(Error::LogNeedsRecovery { path: gate.path().to_owned(), what: LEFT_WAL });
+                return Err(Error::LogNeedsRecovery { path: database.to_owned(), what: LEFT_WAL });
             }
             _ => {
-                let stamp = Stamp::of(gate)?;
+                let stamp = Stamp::of(gate, database)?;
                 if stamp.is_fresh() {
                     return Err(Error::Busy);
                 }
@@ -108,21 +108,22 @@ impl Access {
 
     /// Whether a connection that was opened in this way may take its next snapshot: it is still the way, and
     /// everything that was committed since is seen.
-    pub(super) fn still_holds(&self, gate: &ReaderGate) -> Result<bool, Error> {
+    pub(super) fn still_holds(&self, gate: &ReaderGate, database: &Path) -> Result<bool, Error> {
         Ok(match self {
-            Self::Locked => !check_header(gate)?,
+            Self::Locked => !check_header(gate, database)?,
             Self::Shared => false,
             Self::AtRest(_) => {
-                self.is_proved(gate)? && Beside::of(gate.path())?.wal.is_none_or(|wal| wal.st_size == 0)
+                self.is_proved(gate, database)?
+                    && Beside::of(database)?.wal.is_none_or(|wal| wal.st_size == 0)
             }
         })
     }
 
     /// Whether what was read in this way is one snapshot: nothing was written to the database meanwhile, or SQLite's
     /// locks have kept it apart.
-    pub(super) fn is_proved(&self, gate: &ReaderGate) -> Result<bool, Error> {
+    pub(super) fn is_proved(&self, gate: &ReaderGate, database: &Path) -> Result<bool, Error> {
         match self {
-            Self::AtRest(stamp) => Ok(Stamp::of(gate)? == *stamp),
+            Self::AtRest(stamp) => Ok(Stamp::of(gate, database)? == *stamp),
             Self::Locked | Self::Shared => Ok(true),
         }
     }
@@ -143,13 +144,13 @@ const LEFT_WAL: &str = "audit.db-wal holds commits that its writer has to take o
 
 /// Checks that the database is one that Keyhole reads, before SQLite sees it: an empty one would have it remove a
 /// `-wal` beside it. True where its header says WAL mode.
-pub(super) fn check_header(gate: &ReaderGate) -> Result<bool, Error> {
+pub(super) fn check_header(gate: &ReaderGate, database: &Path) -> Result<bool, Error> {
     let mut header = [0_u8; HEADER_BYTES];
     let read = rustix::io::pread(gate.file(), &mut header, 0);
-    let read = read.map_err(|error| Error::io(gate.path(), error.into()))?;
+    let read = read.map_err(|error| Error::io(database, error.into()))?;
     if read < HEADER_BYTES {
         let what = format!("it has {read} bytes: an SQLite database has at least {HEADER_BYTES}");
-        return Err(Error::bad_log(gate.path(), what));
+        return Err(Error::bad_log(database, what));
     }
     let encoding = match header.get(ENCODING) {
         Some([0, 0, 0, 2]) => "UTF-16LE",
@@ -160,7 +161,7 @@ pub(super) fn check_header(gate: &ReaderGate) -> Result<bool, Error> {
         "its texts are encoded as {encoding}, and Keyhole reads UTF-8 only: stop its writer, convert it with \
          `sqlite3 audit.db .dump | sqlite3 new.db`, and put the new one in its place"
     );
-    Err(Error::bad_log(gate.path(), what))
+    Err(Error::bad_log(database, what))
 }
 
 /// The side files of WAL mode.
@@ -194,10 +195,10 @@ fn side_file(database: &Path, suffix: &str) -> PathBuf {
 
 /// Checks that side files can be read, and that opening them changes nothing: where root does, SQLite makes the
 /// database's owner theirs.
-fn check_permissions(gate: &ReaderGate, files: &[(&Stat, &str)]) -> Result<(), Error> {
-    let owner = rustix::fs::fstat(gate.file()).map_err(|error| Error::io(gate.path(), error.into()))?;
+fn check_permissions(gate: &ReaderGate, database: &Path, files: &[(&Stat, &str)]) -> Result<(), Error> {
+    let owner = rustix::fs::fstat(gate.file()).map_err(|error| Error::io(database, error.into()))?;
     for (stat, suffix) in files {
-        let path = side_file(gate.path(), suffix);
+        let path = side_file(database, suffix);
         match rustix::fs::access(&path, Permission::READ_OK) {
             Ok(()) => {}
             // Its writer removed it just now.

@@ -12,6 +12,8 @@ use crate::access::{self, Access};
 use crate::authorizer::Authorizer;
 use crate::budget::{Budget, STEPS_A_LOOK};
 use crate::error::Error;
+use crate::files::uri;
+use crate::hold::Hold;
 use crate::reader_gate::ReaderGate;
 use crate::{lockdown, sqlite_memory, watchdog};
 
@@ -51,6 +53,13 @@ pub(crate) struct Opened {
     pub(crate) connection: Connection,
     /// How the log is read over it; None where it has none.
     pub(crate) access: Option<Access>,
+    /// What keeps the side files of WAL mode there while it is open: after it, to be dropped later.
+    pub(crate) hold: Option<Arc<Hold>>,
+}
+
+/// Opens a connection for the host's own work on the scratch that lies there; it does not have the log.
+pub fn to_scratch(path: &Path) -> Result<Connection, Error> {
+    open(Use::Refresh(path), &Authorizer::of_host(), &Arc::default()).map(|opened| opened.connection)
 }
 
 /// Opens a connection whose statements permit the authorizer and spend the budget. This is the one way to a log.
@@ -65,23 +74,23 @@ pub(crate) fn open(
         Use::Pages(log, _) | Use::Log(log) => Some(ReaderGate::of(log)?),
         Use::Refresh(_) => None,
     };
-    let mut access = None;
+    let mut way = None;
     let mut connection = empty()?;
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     lockdown::before_attaching(&connection)?;
     match purpose {
-        Use::Pages(_, scratch) => {
+        Use::Pages(log, scratch) => {
             if let Some(scratch) = scratch {
                 attach(&connection, &without_links(scratch)?, "mode=ro", "scratch")?;
             }
-            access = reader_gate.as_deref().map(|gate| attach_log(&connection, gate)).transpose()?;
+            way = reader_gate.as_deref().map(|gate| attach_log(&connection, gate, log)).transpose()?;
             connection.execute_batch("PRAGMA query_only=ON")?;
             // In memory, a sort would keep all of its rows there.
             connection.execute_batch("PRAGMA temp_store=FILE")?;
         }
-        Use::Log(_) => {
-            access = reader_gate.as_deref().map(|gate| attach_log(&connection, gate)).transpose()?;
+        Use::Log(log) => {
+            way = reader_gate.as_deref().map(|gate| attach_log(&connection, gate, log)).transpose()?;
             connection.execute_batch("PRAGMA query_only=ON; PRAGMA temp_store=MEMORY")?;
         }
         Use::Refresh(scratch) => {
@@ -102,58 +111,24 @@ pub(crate) fn open(
     connection.progress_handler(i32::try_from(STEPS_A_LOOK).unwrap_or(i32::MAX), Some(look))?;
     let judge = Arc::clone(authorizer);
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| judge.judge(context)))?;
-    Ok(Opened { connection, access })
+    let (access, hold) = way.unzip();
+    // Any other way has nothing to keep once it is open.
+    let hold = hold.filter(|_| access == Some(Access::Shared));
+    Ok(Opened { connection, access, hold })
 }
 
 /// Attaches the log as it lies now.
-fn attach_log(connection: &Connection, gate: &ReaderGate) -> Result<Access, Error> {
+fn attach_log(connection: &Connection, gate: &ReaderGate, path: &Path) -> Result<(Access, Arc<Hold>), Error> {
+    access::check_header(gate, path)?;
     // Where it is too early to read, nothing is locked to find it out.
-    if let Err(Error::Busy) = Access::of(gate) {
+    if let Err(Error::Busy) = Access::of(gate, path) {
         return Err(Error::Busy);
     }
-    let _hold = Hold::take(gate)?;
-    let access = Access::of(gate)?;
+    let hold = gate.hold(path).map_err(|error| classify(error, path))?;
+    let access = Access::of(gate, path)?;
     lockdown::never_checkpoint(connection)?;
-    attach(connection, gate.path(), access.parameters(), "log")?;
-    Ok(access)
-}
-
-/// Keeps a log's files as they are while a connection is made: a shared lock on the database, without which nobody
-/// ends WAL mode or removes a side file. Between the look and the opening SQLite would make what is missing.
-struct Hold {
-    /// In exclusive locking mode a connection does not give its first lock back.
-    _connection: Connection,
-}
-
-impl Hold {
-    /// `Busy` while a writer shuts readers out, `LogNeedsRecovery` where one left its journal.
-    fn take(gate: &ReaderGate) -> Result<Self, Error> {
-        access::check_header(gate)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
-            | OpenFlags::SQLITE_OPEN_EXRESCODE
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let path = gate.path();
-        let failed = |error| classify(error, path);
-        let connection =
-            Connection::open_with_flags(uri(path, "mode=ro&readonly_shm=1"), flags).map_err(failed)?;
-        connection.busy_timeout(std::time::Duration::ZERO)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-            Ok(()) => {}
-            // In WAL mode it goes on to an exclusive lock, which it cannot have on what it may only read. The shared
-            // one stays.
-            Err(error) if extended_code(&error) == Some(rusqlite::ffi::SQLITE_IOERR_LOCK) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        Ok(Self { _connection: connection })
-    }
-}
-
-fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
-    error.sqlite_error().map(|error| error.extended_code)
+    attach(connection, path, access.parameters(), "log")?;
+    Ok((access, hold))
 }
 
 /// The path with its folder's symbolic links resolved: an operator may well keep the cache behind
@@ -173,25 +148,6 @@ pub(super) fn attach(
     let attach = format!("ATTACH ?1 AS {schema}");
     connection.execute(&attach, [uri(path, parameters)]).map_err(|error| classify(error, path))?;
     Ok(())
-}
-
-fn uri(path: &Path, parameters: &str) -> String {
-    format!("file:{}?{parameters}", percent_encoded(path))
-}
-
-/// A path inside a URI: every byte that a URI gives a meaning to is escaped.
-fn percent_encoded(path: &Path) -> String {
-    use std::fmt::Write;
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes().iter().fold(String::new(), |mut uri, &byte| {
-        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(uri, "%{byte:02X}");
-        }
-        uri
-    })
 }
 
 /// Why a log with a journal beside it is not read.
@@ -259,7 +215,6 @@ mod tests {
         attach(&connection, &path, "mode=ro", "log").unwrap();
         assert!(connection.is_readonly("log").unwrap());
         assert_eq!(connection.query_row("SELECT count(*) FROM log.t", [], |row| row.get::<_, u32>(0)), Ok(0));
-        assert_eq!(percent_encoded(Path::new("/a-b_c.d~e/%")), "/a-b_c.d~e/%25");
     }
 
     #[test]

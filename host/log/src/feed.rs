@@ -196,23 +196,24 @@ impl Feeder {
         let fed: Vec<usize> =
             columns.iter().filter_map(|column| COLUMNS.iter().position(|known| known == column)).collect();
         let again = Cell::new(false);
-        self.log.read(|log| {
-            if again.replace(true) {
-                let undo = "/*keyhole*/ DELETE FROM feed.events WHERE ?1 IS NULL OR id > ?1";
-                into.prepare_cached(undo)?.execute([after])?;
-            }
-            let mut insert = into.prepare_cached(&insert)?;
-            copied.clear();
-            range(log, after, through, |row| {
-                copied.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
-                for (place, &column) in (1..).zip(&fed) {
-                    let cell = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(column)?);
-                    insert.raw_bind_parameter(place, cell)?;
+        self.log
+            .read(|log| {
+                if again.replace(true) {
+                    let undo = "/*keyhole*/ DELETE FROM feed.events WHERE ?1 IS NULL OR id > ?1";
+                    into.prepare_cached(undo)?.execute([after])?;
                 }
-                insert.raw_execute().map(drop)
+                let mut insert = into.prepare_cached(&insert)?;
+                copied.clear();
+                range(log, after, through, |row| {
+                    copied.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
+                    for (place, &column) in (1..).zip(&fed) {
+                        let cell = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(column)?);
+                        insert.raw_bind_parameter(place, cell)?;
+                    }
+                    insert.raw_execute().map(drop)
+                })
             })
-        })
-        .map(drop)
+            .map(drop)
     }
 
     /// The digests of one range of events after `after` (None: from the first) and up to `through`. True where

@@ -30,3 +30,33 @@ impl Identity {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
+
+/// A path as SQLite opens it, with parameters.
+pub(super) fn uri(path: &Path, parameters: &str) -> String {
+    format!("file:{}?{parameters}", percent_encoded(path))
+}
+
+/// A path inside a URI: every byte that a URI gives a meaning to is escaped.
+fn percent_encoded(path: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().iter().fold(String::new(), |mut uri, &byte| {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+        uri
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_a_uri_is_escaped() {
+        assert_eq!(uri(Path::new("/a-b_c.d~e/%?é"), "mode=ro"), "file:/a-b_c.d~e/%25%3F%C3%A9?mode=ro");
+    }
+}

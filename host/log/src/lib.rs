@@ -25,6 +25,7 @@ pub mod connection;
 pub mod version;
 pub mod access;
 mod reader_gate;
+mod hold;
 pub mod files;
 pub mod lockdown;
 pub mod sqlite_memory;

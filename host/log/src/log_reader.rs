@@ -82,9 +82,9 @@ impl LogReader {
     fn holds(
         &self,
         opened: &Opened,
-        question: impl Fn(&Access, &ReaderGate) -> Result<bool, Error>,
+        question: impl Fn(&Access, &ReaderGate, &Path) -> Result<bool, Error>,
     ) -> Result<bool, Error> {
-        opened.access.as_ref().map_or(Ok(true), |access| question(access, &self.gate))
+        opened.access.as_ref().map_or(Ok(true), |access| question(access, &self.gate, &self.database))
     }
 
     fn connect(&self) -> Result<Opened, Error> {

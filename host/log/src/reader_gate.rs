@@ -10,7 +10,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::AcqRel, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, Stat};
@@ -20,6 +20,7 @@ use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use crate::Identity;
 use crate::error::Error;
 use crate::files::SYMBOLIC_LINK;
+use crate::hold::Hold;
 
 /// The byte that a writer locks while it waits for readers: SQLite's file format says so.
 const PENDING_BYTE: u64 = 0x4000_0000;
@@ -42,6 +43,8 @@ pub(super) struct ReaderGate {
     wal: AtomicBool,
     /// What only WAL mode asks about.
     overlap: Mutex<Overlap>,
+    /// The one hold on it, while anybody has it.
+    hold: Mutex<Weak<Hold>>,
 }
 
 /// How long the readers of a log in WAL mode overlap.
@@ -118,6 +121,7 @@ impl ReaderGate {
             readers: AtomicU32::new(0),
             wal: AtomicBool::new(false),
             overlap: Mutex::default(),
+            hold: Mutex::default(),
         });
         all.push(Arc::clone(&made));
         made
@@ -150,9 +154,15 @@ impl ReaderGate {
         self.file.as_fd()
     }
 
-    /// Where the file lay when it was opened.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The hold on the file, which lies at this path: that of another connection, or a new one.
+    pub(super) fn hold(&self, path: &Path) -> rusqlite::Result<Arc<Hold>> {
+        let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hold) = held.upgrade() {
+            return Ok(hold);
+        }
+        let hold = Arc::new(Hold::take(path)?);
+        *held = Arc::downgrade(&hold);
+        Ok(hold)
     }
 
     /// Notes whether the log is in WAL mode.

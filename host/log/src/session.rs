@@ -13,6 +13,7 @@ use crate::connection::{self, Opened, Use, patiently};
 use crate::error::{Bound, Error};
 use crate::fingerprints::Fingerprints;
 use crate::grants::{Grants, Instances};
+use crate::hold::Hold;
 use crate::ledger::{Ledger, Phase};
 use crate::limits::{Limits, MOST_CALLS, MOST_CLAIMS, SLOT_BITS};
 use crate::model::{Page, Span};
@@ -34,6 +35,8 @@ struct LogFiles {
     reader_gate: Arc<ReaderGate>,
     /// How the log is read over the connection; None where it is closed until the next snapshot.
     access: Option<Access>,
+    /// What keeps the side files of WAL mode there while it is open.
+    hold: Option<Arc<Hold>>,
     /// Whether the log's writer wrote to what the last snapshot was read from.
     disproved: bool,
 }
@@ -122,10 +125,11 @@ impl Session {
         let (fingerprints, reader_gate) = (log.fingerprints.of(database), ReaderGate::of(&log.database)?);
         let scratch = scratch.map(|path| Identity::of(&path).map(|identity| (path, identity))).transpose()?;
         let purpose = Use::Pages(&log.database, scratch.as_ref().map(|(path, _)| path.as_path()));
-        let Opened { connection, access } =
+        let Opened { connection, access, hold } =
             patiently(limits.busy_wait, || connection::open(purpose, &authorizer, &budget))?;
         let log = log.clone();
-        let files = LogFiles { log, database, payloads, fingerprints, reader_gate, access, disproved: false };
+        let files =
+            LogFiles { log, database, payloads, fingerprints, reader_gate, access, hold, disproved: false };
         let statements = StatementRunner {
             connection,
             authorizer,
@@ -276,7 +280,10 @@ impl Session {
         };
         files.disproved = false;
         let permit = files.reader_gate.enter()?;
-        if !files.access.map_or(Ok(false), |access| access.still_holds(&files.reader_gate))? {
+        if !files
+            .access
+            .map_or(Ok(false), |access| access.still_holds(&files.reader_gate, &files.log.database))?
+        {
             self.open_log()?;
         }
         match Snapshot::pin(&self.statements) {
@@ -295,9 +302,10 @@ impl Session {
         files.access = None;
         let purpose = Use::Pages(&files.log.database, self.scratch.as_ref().map(|(path, _)| path.as_path()));
         let StatementRunner { authorizer, budget, .. } = &self.statements;
-        let Opened { connection, access } = connection::open(purpose, authorizer, budget)?;
+        let Opened { connection, access, hold } = connection::open(purpose, authorizer, budget)?;
         files.access = access;
         self.statements.connection = connection;
+        files.hold = hold;
         // The count of changes is the connection's own.
         self.seen_version = None;
         Ok(())
@@ -310,6 +318,7 @@ impl Session {
         {
             files.access = None;
             self.statements.connection = connection::empty()?;
+            files.hold = None;
         }
         Ok(())
     }
@@ -332,8 +341,9 @@ impl Session {
         budget.unlock_log();
         if let Some(permit) = self.permit.take() {
             self.ledger.phases.log_lock = permit.lasted();
-            if let Some(LogFiles { access: Some(access), reader_gate, disproved, .. }) = &mut self.files {
-                *disproved = !access.is_proved(reader_gate).unwrap_or(false);
+            if let Some(LogFiles { log, access: Some(access), reader_gate, disproved, .. }) = &mut self.files
+            {
+                *disproved = !access.is_proved(reader_gate, &log.database).unwrap_or(false);
             }
         }
         // Where memory is out, the next snapshot meets that.

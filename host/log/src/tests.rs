@@ -1,5 +1,6 @@
 //! Authorizer, vetting and budget, on a real connection to a real log.
 
+mod access;
 mod actions;
 mod cancel;
 mod full_text;

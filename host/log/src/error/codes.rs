@@ -127,7 +127,7 @@ pub const CODES: &[Code] = &[
     code(
         "log-needs-recovery",
         2,
-        "A writer was killed in mid-commit and left a hot journal.",
+        "A writer was killed in mid-commit and left a hot journal; or in WAL mode commits are in a `-wal` whose `-shm` is missing.",
         "Start the writer, or open the database once for writing; Keyhole never does.",
     ),
     code(

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
@@ -15,8 +14,7 @@ use rusqlite::Connection;
 use crate::scratch::blocks;
 use crate::scratch::fit::Coverage;
 use keyhole_log::Log;
-use keyhole_log::authorizer::Authorizer;
-use keyhole_log::connection::{self, Use};
+use keyhole_log::connection;
 use keyhole_log::digests::RowDigest;
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
@@ -177,7 +175,7 @@ impl Round {
 
 /// A connection for the host's own work on a scratch that is there. Only with the refresher's lock held.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
-    let scratch = connection::open(Use::Refresh(path), &Authorizer::of_host(), &Arc::default())?;
+    let scratch = connection::to_scratch(path)?;
     // How far a comparison came may be lost: then it is made again.
     scratch.execute_batch("PRAGMA scratch.synchronous=NORMAL")?;
     Ok(scratch)

@@ -1,0 +1,117 @@
+//! Two users: whom the log belongs to, and who reads it. They are played by root; for anyone else there is nothing to
+//! test.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::writer::Writer;
+use crate::support::{Place, binary, refused, stdout};
+
+use super::{MODES, assert_left_alone, listing};
+
+const WRITER: u32 = 1001;
+const READER: u32 = 65534;
+
+/// A command of another user.
+fn by(user: u32, program: &Path) -> Command {
+    let user = user.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(program);
+    command
+}
+
+/// A log of one user's, and another user who reads it.
+struct Scene {
+    place: Place,
+    data: PathBuf,
+    writer: Writer,
+}
+
+impl Scene {
+    /// None where nobody but root could make it.
+    fn new(mode: &str, folder_mode: u32) -> Option<Self> {
+        let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        if !is_root || Command::new("setpriv").arg("--version").output().is_err() {
+            println!("skipped: two users need root and setpriv");
+            return None;
+        }
+        let place = Place::new();
+        let data = place.small_data(100);
+        for path in [place.path(""), place.path("keyhole")] {
+            if path.ends_with("keyhole") {
+                std::fs::copy(binary(), &path).unwrap();
+            }
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        for name in ["state", "cache"] {
+            std::fs::create_dir_all(place.path(name)).unwrap();
+            Command::new("chown").arg("-R").arg(READER.to_string()).arg(place.path(name)).status().unwrap();
+        }
+        for path in [data.clone(), data.join("audit.db"), data.join("payloads.jsonl")] {
+            chown(&path, Some(WRITER), Some(WRITER)).unwrap();
+        }
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(folder_mode)).unwrap();
+        let mut writer = Writer::start_by(by(WRITER, Path::new("python3")), &data);
+        writer.tell(&format!("mode {mode}"));
+        writer.append(8);
+        Some(Self { place, data, writer })
+    }
+
+    fn read(&self, strategy: &str) -> Output {
+        let mut command = by(READER, &self.place.path("keyhole"));
+        command.env("KEYHOLE_STATE", self.place.path("state")).env("KEYHOLE_CACHE", self.place.path("cache"));
+        command
+            .current_dir("/")
+            .arg("--data")
+            .arg(&self.data)
+            .args(["--json", "page", strategy])
+            .output()
+            .unwrap()
+    }
+}
+
+#[test]
+fn a_reader_of_another_user_leaves_the_log_to_its_owner_in_every_mode() {
+    for mode in MODES {
+        // Once it may write into the folder, and once it may only read it.
+        for folder_mode in [0o777, 0o755] {
+            let Some(mut scene) = Scene::new(mode, folder_mode) else { return };
+            for strategy in ["keyset", "native-baseline"] {
+                let case = format!("{mode}, {folder_mode:o}, {strategy}");
+                assert_left_alone(&scene.data, &format!("{case}, open"), || scene.read(strategy), 0);
+                scene.writer.tell("close");
+                assert_left_alone(&scene.data, &format!("{case}, closed"), || scene.read(strategy), 0);
+                scene.writer.tell("reopen");
+                let newest = scene.writer.append(8).iter().max().unwrap().id;
+                assert!(stdout(&scene.read(strategy)).contains(&newest.to_string()), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_side_file_that_the_reader_may_not_read_is_named() {
+    for file in ["audit.db-wal", "audit.db-shm"] {
+        let Some(scene) = Scene::new("wal", 0o755) else { return };
+        let path = scene.data.join(file);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let before = listing(&scene.data);
+        let error = refused(&scene.read("keyset"), 2, "bad-log");
+        assert_eq!(error["where"].as_str(), path.to_str(), "{error}");
+        assert_eq!(listing(&scene.data), before);
+    }
+}
+
+/// As root SQLite gives side files to the database's owner, and takes them away from whoever made them.
+#[test]
+fn root_does_not_take_a_side_file_from_its_owner() {
+    let Some(scene) = Scene::new("wal", 0o777) else { return };
+    for file in ["audit.db-wal", "audit.db-shm"] {
+        chown(scene.data.join(file), Some(WRITER + 1), None).unwrap();
+        let before = listing(&scene.data);
+        let error = refused(&scene.place.run(&scene.data, &["--json", "page", "keyset"]), 2, "bad-log");
+        assert!(error["message"].as_str().unwrap().contains("belongs to user 1002"), "{error}");
+        assert_eq!(listing(&scene.data), before);
+    }
+}
