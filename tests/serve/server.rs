@@ -16,7 +16,7 @@ use crate::support::Place;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is found once it is there; a panic with `never` where it does not come.
-pub(super) fn eventually<T>(never: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(never: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -28,31 +28,31 @@ pub(super) fn eventually<T>(never: impl Fn() -> String, mut look: impl FnMut() -
 }
 
 /// The process.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Option<Child>,
-    pub(super) address: SocketAddr,
-    pub(super) admin: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: PathBuf,
     logs: Arc<Mutex<Vec<Value>>>,
 }
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Server {
     /// Starts one on a log, with options besides those that every test needs.
-    pub(super) fn start(place: &Place, data: &Path, options: &[&str]) -> Self {
+    pub(crate) fn start(place: &Place, data: &Path, options: &[&str]) -> Self {
         let server = Self::listening(place, data, options);
         server.logged("serving");
         server
     }
 
     /// The same, which may have to fill its strategy's scratch first.
-    pub(super) fn listening(place: &Place, data: &Path, options: &[&str]) -> Self {
+    pub(crate) fn listening(place: &Place, data: &Path, options: &[&str]) -> Self {
         let (mut child, admin) = Self::spawn(place, data, "127.0.0.1:0", options);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// One that logs nothing but warnings, and serves: for measurements, which no log shall disturb.
-    pub(super) fn quiet(place: &Place, data: &Path, options: &[&str]) -> Self {
+    pub(crate) fn quiet(place: &Place, data: &Path, options: &[&str]) -> Self {
         // Free a moment ago; it does not say which one it takes.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let options = [options, &["--quiet"]].concat();
@@ -96,17 +96,17 @@ impl Server {
     }
 
     /// A page or whatever else lies there.
-    pub(super) fn get(&self, target: &str) -> Reply {
+    pub(crate) fn get(&self, target: &str) -> Reply {
         self.get_with(target, "")
     }
 
     /// The same, with header lines, each ended.
-    pub(super) fn get_with(&self, target: &str, headers: &str) -> Reply {
+    pub(crate) fn get_with(&self, target: &str, headers: &str) -> Reply {
         self.say(request("GET", target, &format!("Connection: close\r\n{headers}"), "")).expect("no answer")
     }
 
     /// A page; again where the machine was too busy for it.
-    pub(super) fn page(&self, target: &str, headers: &str) -> Reply {
+    pub(crate) fn page(&self, target: &str, headers: &str) -> Reply {
         let mut left = 1_000;
         eventually(String::new, || {
             left -= 1;
@@ -115,14 +115,14 @@ impl Server {
     }
 
     /// Sends these bytes over a connection of their own and reads what comes back.
-    pub(super) fn say(&self, bytes: impl AsRef<[u8]>) -> Option<Reply> {
+    pub(crate) fn say(&self, bytes: impl AsRef<[u8]>) -> Option<Reply> {
         let mut stream = self.connect();
         // It may answer, and close, before it has read all.
         let _ = stream.write_all(bytes.as_ref());
         Reply::read(&mut stream)
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
@@ -138,34 +138,34 @@ impl Server {
     }
 
     /// Gives an order, whatever is answered.
-    pub(super) fn order(&self, order: &Value) -> Reply {
+    pub(crate) fn order(&self, order: &Value) -> Reply {
         self.order_text(&order.to_string())
     }
 
     /// The same, of which nobody knows whether it is one.
-    pub(super) fn order_text(&self, order: &str) -> Reply {
+    pub(crate) fn order_text(&self, order: &str) -> Reply {
         self.ask(&request("POST", "/v1/strategy", "Connection: close\r\n", order))
     }
 
     /// What lies there for operators.
-    pub(super) fn operator_get(&self, target: &str) -> Reply {
+    pub(crate) fn operator_get(&self, target: &str) -> Reply {
         self.ask(&request("GET", target, "Connection: close\r\n", ""))
     }
 
     /// How the service is doing.
-    pub(super) fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         self.operator_get("/readyz").json()
     }
 
     /// Its resident memory in KiB.
-    pub(super) fn memory(&self) -> u64 {
+    pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Seconds that it has been on a processor.
-    pub(super) fn processor(&self) -> f64 {
+    pub(crate) fn processor(&self) -> f64 {
         processor(&self.id().to_string())
     }
 
@@ -174,18 +174,18 @@ impl Server {
     }
 
     /// Sends a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Waits for it to end.
-    pub(super) fn wait(mut self) -> Output {
+    pub(crate) fn wait(mut self) -> Output {
         self.child.take().unwrap().wait_with_output().unwrap()
     }
 
     /// Waits until it has logged this message, and returns the last such line.
-    pub(super) fn logged(&self, message: &str) -> Value {
+    pub(crate) fn logged(&self, message: &str) -> Value {
         eventually(
             || format!("it never logged {message:?}: {:?}", self.logs.lock().unwrap()),
             || self.logs.lock().unwrap().iter().rev().find(|line| line["message"] == message).cloned(),
@@ -204,20 +204,20 @@ impl Drop for Server {
 }
 
 /// A request for this machine.
-pub(super) fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
+pub(crate) fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}")
 }
 
 /// A page's request over a connection that stays.
-pub(super) fn page_request(query: &str) -> String {
+pub(crate) fn page_request(query: &str) -> String {
     request("GET", &format!("/v1/events?{query}"), "", "")
 }
 
 impl Reply {
     /// Reads one answer whole. None where the other side closed without a word; a panic where it did so in the
     /// middle of one.
-    pub(super) fn read(stream: &mut impl Read) -> Option<Self> {
+    pub(crate) fn read(stream: &mut impl Read) -> Option<Self> {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 16 << 10]);
         loop {
             if let Some((reply, rest)) = Self::parse(&bytes) {
@@ -237,7 +237,7 @@ impl Reply {
     }
 
     /// Reads answers slowly until the other side closes: how many, each whole. A panic where the last is not.
-    pub(super) fn read_slowly(stream: &mut impl Read) -> u64 {
+    pub(crate) fn read_slowly(stream: &mut impl Read) -> u64 {
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
             bytes.extend_from_slice(&buffer[..read]);
@@ -273,20 +273,20 @@ impl Reply {
         Some((reply, rest))
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
     /// Asserts that it is this problem, told as all are.
-    pub(super) fn is_problem(&self, status: u16, code: &str) {
+    pub(crate) fn is_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
@@ -297,7 +297,7 @@ impl Reply {
     }
 
     /// The address in its `Link` header with this relation.
-    pub(super) fn link(&self, relation: &str) -> Option<String> {
+    pub(crate) fn link(&self, relation: &str) -> Option<String> {
         let links = self.header("link")?;
         let one = links.split(", ").find(|link| link.ends_with(&format!("; rel=\"{relation}\"")))?;
         Some(one.strip_prefix('<')?.split_once('>')?.0.to_owned())
@@ -318,7 +318,7 @@ fn unchunk<'a>(mut rest: &'a [u8], whole: &mut Vec<u8>) -> Option<&'a [u8]> {
 }
 
 /// Seconds that a process has been on a processor.
-pub(super) fn processor(id: &str) -> f64 {
+pub(crate) fn processor(id: &str) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();

@@ -78,6 +78,42 @@ fn with_nobody_to_follow_it_rests_and_is_tried_again() {
     shut(&service);
 }
 
+/// Its limits are on time alone, and it is on a processor all the while: no machine is to blame.
+#[test]
+fn one_that_spins_is_taken_out_and_what_it_used_is_told() {
+    for name in ["spin-in-page", "held-statement"] {
+        let mut site = Site::new(1_000);
+        site.serve += &format!("\nactive = \"{name}\"\nbreaker = {{ failures = 2, within = \"10m\" }}");
+        site.guest_time = "100ms";
+        site.let_in(name);
+        let service = site.open();
+        for _ in 0..2 {
+            let answered = ask(&service, &from(i64::MIN, 1, 10));
+            let error = answered.page.unwrap_err();
+            assert_eq!((error.code(), error.blames_strategy()), ("budget", true), "{name}: {error}");
+            assert!(answered.spent.processor > Duration::from_millis(100) / 8, "{name}: {}", answered.spent);
+            assert!(answered.spent.elapsed >= Duration::from_millis(100), "{name}: {}", answered.spent);
+        }
+        assert!(service.active().is_none(), "{name} is taken out");
+        shut(&service);
+    }
+}
+
+/// However large the payloads are that the log holds, it is not the strategy that reads too much.
+#[test]
+fn payloads_that_are_too_large_are_not_held_against_a_strategy() {
+    let mut site = Site::new(200);
+    site.serve += "\nbreaker = { failures = 1, within = \"10m\" }";
+    site.limits = "payload_bytes = \"8KiB\"\n";
+    let service = site.open();
+    let all = ask(&service, &from(i64::MIN, 1, 200)).page.unwrap_err();
+    assert_eq!((all.code(), all.hidden()), ("payload-too-large", None), "{all}");
+    assert_eq!(active(&service), "keyset");
+    let before = all.unshown().unwrap().before;
+    assert_eq!(ask(&service, &from(i64::MIN, 1, before)).page.unwrap().len() as u32, before);
+    shut(&service);
+}
+
 #[test]
 fn where_nothing_serves_a_proof_is_enough() {
     let mut site = Site::new(1_000);

@@ -36,6 +36,8 @@ pub(super) struct Site {
     pub(super) lane: Lane,
     /// `guest_time` of stanzas that are let in from now on.
     pub(super) guest_time: &'static str,
+    /// Lines of `[limits]` besides.
+    pub(super) limits: &'static str,
 }
 
 impl Site {
@@ -51,6 +53,7 @@ impl Site {
             queue: 64,
             lane: Lane::Normal,
             guest_time: "5s",
+            limits: "",
         }
     }
 
@@ -90,9 +93,9 @@ impl Site {
         let stanzas: String = self.stanzas.iter().map(|(_, stanza)| stanza.as_str()).collect();
         // A machine that is busy with other tests overruns what ships.
         let text = format!(
-            "version = 1\n[limits]\nguest_time = \"5s\"\nlog_lock = \"5s\"\nwall_time = \"20s\"\nbusy_wait = \"5s\"\n\
+            "version = 1\n[limits]\nguest_time = \"5s\"\nlog_lock = \"5s\"\nwall_time = \"20s\"\nbusy_wait = \"5s\"\n{}\
              [serve]\n{}\n{stanzas}",
-            self.serve
+            self.limits, self.serve
         );
         std::fs::write(&path, text).unwrap();
         Policy::read(&path, std::iter::empty()).unwrap()

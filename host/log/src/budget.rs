@@ -200,6 +200,11 @@ impl Budget {
         true
     }
 
+    /// Steps of SQLite's virtual machine that the call has taken, as far as they were counted.
+    pub fn steps(&self) -> u64 {
+        self.steps.load(Relaxed)
+    }
+
     /// Fails once a time limit has passed: asked before each host call.
     pub fn check(&self, limits: &Limits) -> Result<(), Error> {
         let reached = self.overdue();

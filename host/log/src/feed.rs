@@ -118,37 +118,36 @@ impl Feeder {
         }
     }
 
-    /// Hands over id, offset and length of every event whose offset and length are whole numbers, in order of id,
-    /// in short ranges.
+    /// Hands over where the payload of every event lies, id, offset and length, in order of id, in short ranges. Events
+    /// whose cells are no whole numbers there are passed over.
     pub fn each_span(&self, mut each: impl FnMut(i64, i64, i64)) -> Result<(), Error> {
         let select = format!(
             "SELECT id, payload_offset, payload_len FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) \
              ORDER BY id LIMIT {RANGE_ROWS}"
         );
-        let (mut after, mut spans) = (None::<i64>, Vec::new());
+        let mut after = None::<i64>;
+        let mut spans = Vec::new();
         loop {
             crate::interrupt::check()?;
             let last = self.log.read(|log| {
-                let (mut statement, mut last) = (log.prepare_cached(&select)?, None);
                 spans.clear();
+                let (mut statement, mut last) = (log.prepare_cached(&select)?, None);
                 let mut rows = statement.query([after])?;
                 while let Some(row) = rows.next()? {
                     let id = row.get(0)?;
+                    last = Some(id);
                     if let (ValueRef::Integer(offset), ValueRef::Integer(len)) =
                         (row.get_ref(1)?, row.get_ref(2)?)
                     {
                         spans.push((id, offset, len));
                     }
-                    last = Some(id);
                 }
                 Ok(last)
-            });
-            match last? {
-                Some(last) => after = Some(last),
+            })?;
+            spans.iter().for_each(|&(id, offset, len)| each(id, offset, len));
+            match last {
+                Some(_) => after = last,
                 None => return Ok(()),
-            }
-            for (id, offset, len) in spans.drain(..) {
-                each(id, offset, len);
             }
         }
     }

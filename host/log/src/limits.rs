@@ -228,6 +228,21 @@ quantities! {
     }
 }
 
+/// The value of the limit of that name as people read it: with its unit, where it has one.
+pub fn amount(limit: &str, value: u64) -> String {
+    let unit = match (limit, LIMITS.iter().find(|quantity| quantity.name == limit)) {
+        (_, Some(quantity)) => quantity.unit,
+        // Of the engine and of the process, not of the policy.
+        ("stack" | "sql_memory", None) => Unit::Bytes,
+        _ => Unit::Count,
+    };
+    match unit {
+        Unit::Time => format!("{value} ms"),
+        Unit::Bytes => format!("{value} bytes"),
+        Unit::Count | Unit::Switch => value.to_string(),
+    }
+}
+
 impl Limits {
     /// Lowers what lies above the engine's ceilings.
     pub fn below(&mut self, ceilings: &Ceilings) {

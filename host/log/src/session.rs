@@ -10,19 +10,19 @@ use crate::access::Access;
 use crate::authorizer::{Author, Authorizer};
 use crate::budget::{Budget, Canceller};
 use crate::connection::{self, Opened, Use, patiently};
-use crate::error::{Bound, Error};
+use crate::error::{Bound, Error, PayloadFault};
 use crate::fingerprints::Fingerprints;
 use crate::grants::{Grants, Instances};
 use crate::hold::Hold;
 use crate::ledger::{Ledger, Phase};
 use crate::limits::{Limits, MOST_CALLS, MOST_CLAIMS, SLOT_BITS};
-use crate::model::{Page, Span};
+use crate::model::{Page, Row, Span};
 use crate::payload::{PayloadFile, Payloads};
 use crate::reader_gate::{ReadPermit, ReaderGate};
 use crate::snapshot::Snapshot;
 use crate::statement::StatementRunner;
 use crate::value::{Rows, Value};
-use crate::{Identity, Log, sqlite_memory};
+use crate::{Identity, Log, json, sqlite_memory};
 
 const _: () = assert!(Instances::MOST_USES < MOST_CALLS, "a warm instance would use a call's number twice");
 
@@ -85,6 +85,8 @@ pub struct Session {
     /// The last error that a host call of the running call returned.
     pub refused: Option<Error>,
     keep_notes: bool,
+    /// Whether payloads that cannot be shown have a stand-in.
+    stand_ins: bool,
     claims: Claims,
     /// The payloads that the running call has read.
     payloads: Payloads,
@@ -188,6 +190,7 @@ impl Session {
             ledger: Ledger::default(),
             refused: None,
             keep_notes: false,
+            stand_ins: false,
             claims: Claims::default(),
             payloads: Payloads::default(),
             files,
@@ -435,6 +438,11 @@ impl Session {
         Ok(handles)
     }
 
+    /// The ids that the running call has claimed so far, in order.
+    pub fn claims(&self) -> &[i64] {
+        &self.claims.ids
+    }
+
     /// The id behind a handle; None for a handle of another call.
     pub fn claimed(&self, handle: u32) -> Option<i64> {
         self.claims.id(handle)
@@ -465,31 +473,76 @@ impl Session {
         } else {
             self.statements.budget.check(&self.statements.limits)?;
             let (offset, len) = self.snapshot().payload_place(id)?.ok_or(Error::UnknownEvent { id })?;
-            let span = self.read_payload(id, offset, len)?;
+            let span = match self.read_payload(id, offset, len) {
+                Err(error) if self.stand_ins && error.hidden().is_some() => self.payloads.stand_in(),
+                outcome => outcome.map_err(|error| self.with_key(id, error))?,
+            };
             self.payloads.remember(id, span);
             span
         };
         Ok(self.payloads.line(span))
     }
 
+    /// The error that names an event, with the event's key.
+    fn with_key(&self, id: i64, error: Error) -> Error {
+        match self.snapshot().key(id) {
+            Ok(Some(key)) if error.event().is_some() => error.at(key),
+            _ => error,
+        }
+    }
+
+    /// What is wrong with the payload of an event that the strategy has read and says to be corrupt, if that is JSON
+    /// which decoders of the common kind do not take. None where there is nothing to it.
+    pub fn undecodable(&self, id: i64) -> Option<Error> {
+        let line = self.payloads.line(self.payloads.span(id)?);
+        let why =
+            format!("it is JSON that the strategy's decoder does not take: {}", json::undecodable(line)?);
+        Some(self.with_key(id, Error::PayloadCorrupt { id, fault: PayloadFault::Decoder, why, after: None }))
+    }
+
     /// Gives every row of the page its payload, in the page's own buffer. Payloads that the strategy
     /// has read in this call are not read again.
+    ///
+    /// Fails with [`Error::Unshown`] at the first event that cannot be shown: its payload is corrupt, or too large, or
+    /// shares a byte of the file with that of an event further on.
     pub fn fill_payloads(&mut self, page: &mut Page) -> Result<(), Error> {
         // A file may claim any length.
         let lengths = page.rows.iter().filter_map(|row| usize::try_from(row.payload_len).ok());
         let wanted = lengths.fold(0, usize::saturating_add);
         let allowed = usize::try_from(self.statements.limits.payload_bytes).unwrap_or(usize::MAX);
         self.payloads.reserve(wanted.min(allowed));
-        for row in &mut page.rows {
-            row.payload = match self.payloads.span(row.id) {
-                Some(span) => span,
-                None => self.read_payload(row.id, row.payload_offset, row.payload_len)?,
+        let shared = if self.stand_ins { None } else { shared_bytes(&page.rows) };
+        let mut read = 0;
+        for index in 0..page.rows.len() {
+            let Some(row) = page.rows.get_mut(index) else { break };
+            let len = u64::try_from(row.payload_len).unwrap_or_default();
+            let outcome = match (&shared, self.payloads.span(row.id)) {
+                (Some((first, why)), _) if *first == index => Err(Error::PayloadCorrupt {
+                    id: row.id,
+                    fault: PayloadFault::Place,
+                    why: why.clone(),
+                    after: None,
+                }),
+                (_, Some(span)) => Ok(span),
+                (_, None) => self.read_payload(row.id, row.payload_offset, row.payload_len),
             };
+            match outcome {
+                Ok(span) => row.payload = span,
+                Err(error) if self.stand_ins && error.event().is_some() => {
+                    row.payload = self.payloads.stand_in()
+                }
+                Err(error) => {
+                    let error = if_too_large(error, row.id, len, read);
+                    return Err(page.unshown(index, error));
+                }
+            }
+            read += len;
         }
         page.payloads = self.payloads.take();
         Ok(())
     }
 
+    /// Reads a line. One that is longer than any request may read is its own fault.
     fn read_payload(&mut self, id: i64, offset: i64, len: i64) -> Result<Span, Error> {
         let Some(files) = &mut self.files else {
             return Err(Error::Engine("a session for refreshes has no payloads".to_owned()));
@@ -502,7 +555,10 @@ impl Session {
                 self.ledger.payload_bytes += u64::from(span.len);
                 Ok(span)
             }
-            Err(Error::Budget { .. }) => Err(Error::Budget { limit: "payload_bytes", allowed }),
+            Err(Error::Budget { .. }) => {
+                let error = Error::Budget { limit: "payload_bytes", allowed };
+                Err(if_too_large(error, id, u64::try_from(len).unwrap_or_default(), 0))
+            }
             Err(error) => Err(error),
         }
     }
@@ -568,6 +624,11 @@ impl Session {
         self.permit.as_ref().map_or(Duration::ZERO, ReadPermit::lasted)
     }
 
+    /// Steps of SQLite's virtual machine that the running call has taken, as far as they were counted.
+    pub fn steps(&self) -> u64 {
+        self.statements.budget.steps()
+    }
+
     /// The session's limits.
     pub fn limits(&self) -> &Limits {
         &self.statements.limits
@@ -576,6 +637,12 @@ impl Session {
     /// Keeps the strategy's notes from now on, or drops them.
     pub fn keep_notes(&mut self, keep: bool) {
         self.keep_notes = keep;
+    }
+
+    /// From now on a payload that cannot be shown is a stand-in, the same for everybody: for pages that are compared with
+    /// each other and shown to nobody, so that one event does not keep all others from being compared.
+    pub fn use_stand_ins(&mut self) {
+        self.stand_ins = true;
     }
 
     /// A note of the strategy's.
@@ -602,4 +669,60 @@ impl Session {
         }
         Err(self.ledger.deny("refresh", &format!("{what}, while scratch is refreshed")))
     }
+}
+
+/// The error of a payload of `len` bytes that was not read, after `read` bytes of those before it on its page: where they
+/// are more than any request may read, no strategy has used up the budget.
+fn if_too_large(error: Error, id: i64, len: u64, read: u64) -> Error {
+    match error {
+        Error::Budget { limit: "payload_bytes", allowed } if read.saturating_add(len) > allowed => {
+            let read = if len > allowed { 0 } else { read };
+            Error::PayloadTooLarge { id, len, read, allowed, after: None }
+        }
+        error => error,
+    }
+}
+
+/// The first event of a page whose payload shares a byte of the file with that of another one, by its place on the page,
+/// and which one.
+fn shared_bytes(rows: &[Row]) -> Option<(usize, String)> {
+    // Newest first, so most pages lie in the file from back to front, and one look at each pair is enough.
+    let apart = |pair: &[Row]| match pair {
+        [later, earlier] => {
+            earlier.payload_len >= 0
+                && earlier
+                    .payload_offset
+                    .checked_add(earlier.payload_len)
+                    .is_some_and(|end| end <= later.payload_offset)
+        }
+        _ => true,
+    };
+    if rows.windows(2).all(apart) {
+        return None;
+    }
+    let span = |(index, row): (usize, &Row)| {
+        let end = row.payload_offset.checked_add(row.payload_len)?;
+        (row.payload_offset >= 0 && row.payload_len > 0).then_some((row.payload_offset, end, index))
+    };
+    let mut spans: Vec<_> = rows.iter().enumerate().filter_map(span).collect();
+    spans.sort_unstable();
+    let mut furthest: Option<(i64, usize)> = None;
+    let mut found: Option<(usize, String)> = None;
+    for (start, end, index) in spans {
+        if let Some((reach, holder)) = furthest.filter(|(reach, _)| start < *reach) {
+            let (first, other) = (index.min(holder), index.max(holder));
+            if found.as_ref().is_none_or(|(known, _)| first < *known) {
+                let other = rows.get(other).map_or(0, |row| row.id);
+                let shared = end.min(reach) - 1;
+                found = Some((
+                    first,
+                    format!("it shares bytes {start} to {shared} of the file with event {other}"),
+                ));
+            }
+        }
+        if furthest.is_none_or(|(reach, _)| end > reach) {
+            furthest = Some((end, index));
+        }
+    }
+    found
 }

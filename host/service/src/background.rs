@@ -12,9 +12,6 @@ use keyhole_log::error::Error;
 use keyhole_log::model::{Page, PageRequest, Pager};
 use keyhole_runtime::page::Worker;
 
-/// Limits that a thread which gets no time reaches without the strategy's doing.
-const TIME_LIMITS: [&str; 3] = ["guest_time", "wall_time", "log_lock"];
-
 /// Cancels work for good, the pages that are under way included.
 #[derive(Default)]
 pub(super) struct CancellationToken {
@@ -78,38 +75,10 @@ impl BackgroundPager<'_> {
         if self.until.is_some_and(|until| Instant::now() >= until) {
             return Err(Error::Cancelled);
         }
-        let before = on_processor();
         match self.cancel.page(self.worker, request) {
             Err(Error::Cancelled) => Err(Error::Interrupted),
-            Err(Error::Budget { limit, allowed }) if TIME_LIMITS.contains(&limit) => {
-                let used = on_processor().zip(before).map(|(now, then)| now.saturating_sub(then));
-                let starved = used.is_some_and(|used| used < Duration::from_millis(allowed) / 2);
-                Err(if starved { Error::Busy } else { Error::Budget { limit, allowed } })
-            }
+            Err(Error::Starved { .. }) => Err(Error::Busy),
             page => page,
-        }
-    }
-}
-
-/// How long the calling thread has been on a processor; None where the system does not say.
-fn on_processor() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_that_sleeps_is_not_on_a_processor() {
-        let before = on_processor().unwrap();
-        thread::sleep(Duration::from_millis(30));
-        assert!(on_processor().unwrap() < before + Duration::from_millis(20));
-        let began = Instant::now();
-        let start = on_processor().unwrap();
-        while on_processor().unwrap() < start + Duration::from_millis(5) {
-            assert!(began.elapsed() < Duration::from_secs(30), "a thread that spins is on a processor");
         }
     }
 }

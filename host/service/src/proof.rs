@@ -42,7 +42,8 @@ impl<'a> Prover<'a> {
         reference: &'a Deployment,
         cancel: &'a CancellationToken,
     ) -> Self {
-        let with_worker = |deployment: &'a Deployment| (deployment, environment.worker(deployment));
+        let with_worker =
+            |deployment: &'a Deployment| (deployment, environment.worker(deployment).for_comparison());
         Self { subject: with_worker(subject), reference: with_worker(reference), cancel }
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::background::CancellationToken;
 use crate::deployment::{Deployment, InFlight};
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, Spent};
 use keyhole_log::model::{Page, PageRequest};
 
 /// What came of a request.
@@ -34,6 +34,8 @@ pub struct Answered {
     pub served: Duration,
     /// What the strategy was denied meanwhile.
     pub denied: u64,
+    /// What the last try at the page used, where there is none.
+    pub spent: Spent,
 }
 
 /// A request that was let in. Dropped before it is answered, the request is cancelled: its statement is
@@ -58,7 +60,15 @@ impl Pending {
     fn unanswered(&self) -> Answered {
         let (strategy, digest) = self.strategy.clone();
         let (page, waited) = (Err(Error::ShuttingDown), self.entered.elapsed());
-        Answered { page, strategy, digest, waited, served: Duration::ZERO, denied: 0 }
+        Answered {
+            page,
+            strategy,
+            digest,
+            waited,
+            served: Duration::ZERO,
+            denied: 0,
+            spent: Spent::default(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::deployment::{Deployment, InFlight, Workers};
 use crate::inner::ServiceInner;
 use crate::queue::{Answered, Job, Next, Queue};
 use crate::transitions;
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, Spent};
 use keyhole_log::model::Page;
 
 /// Answers requests until the service ends.
@@ -39,13 +39,13 @@ fn answer(service: &ServiceInner, workers: &mut Workers, mut job: Job) {
                 Some(active) if !active.is_ejected() => job.in_flight = InFlight::new(active),
                 _ => {
                     let page = Err(Error::NothingServes { why: "it was taken out".to_owned() });
-                    return reply(job, page, waited, Duration::ZERO, 0);
+                    return reply(job, page, waited, Duration::ZERO, Cost::default());
                 }
             }
         }
         let deployment = Arc::clone(job.in_flight.deployment());
         let began = Instant::now();
-        let (page, denied) = page(service, workers, &deployment, &job);
+        let (page, cost) = page(service, workers, &deployment, &job);
         if deployment.is_revoked() && !job.cancel.is_cancelled() {
             continue;
         }
@@ -58,7 +58,7 @@ fn answer(service: &ServiceInner, workers: &mut Workers, mut job: Job) {
         let sample = page.as_ref().ok().and_then(|page| {
             service.samples.draw(&service.lifecycle, &deployment, page, &service.environment.log)
         });
-        reply(job, page, waited, began.elapsed(), denied);
+        reply(job, page, waited, began.elapsed(), cost);
         if let Some(sample) = sample {
             service.samples.put(sample);
         }
@@ -69,32 +69,43 @@ fn answer(service: &ServiceInner, workers: &mut Workers, mut job: Job) {
     }
 }
 
-/// Asks the thread's worker of that deployment. Returns how often the strategy was denied something, too.
+/// What a page cost besides time.
+#[derive(Default)]
+struct Cost {
+    /// How often the strategy was denied something.
+    denied: u64,
+    /// What the last try used, where there is no page.
+    spent: Spent,
+}
+
+/// Asks the thread's worker of that deployment.
 fn page(
     service: &ServiceInner,
     workers: &mut Workers,
     deployment: &Arc<Deployment>,
     job: &Job,
-) -> (Result<Page, Error>, u64) {
+) -> (Result<Page, Error>, Cost) {
     let worker = workers.of(&service.environment, deployment);
     let answered = catch_unwind(AssertUnwindSafe(|| job.cancel.page(worker, &job.request)));
     let Ok(page) = answered else {
         // In no known state: it is not used again.
         workers.forget(deployment);
-        return (Err(Error::Engine("a worker panicked".to_owned())), 0);
+        return (Err(Error::Engine("a worker panicked".to_owned())), Cost::default());
     };
+    let spent = if page.is_err() { worker.spent() } else { Spent::default() };
     let denied = workers.answered(deployment);
     if deployment.is_draining() {
         workers.forget(deployment);
     }
-    (page, denied)
+    (page, Cost { denied, spent })
 }
 
 /// Hands the answer over, and then the deployment back.
-fn reply(job: Job, page: Result<Page, Error>, waited: Duration, served: Duration, denied: u64) {
+fn reply(job: Job, page: Result<Page, Error>, waited: Duration, served: Duration, cost: Cost) {
     let Job { in_flight, reply, .. } = job;
     let deployment = in_flight.deployment();
     let (strategy, digest) = (Arc::clone(&deployment.name), Arc::clone(&deployment.digest));
     // Whoever asked may have gone.
-    let _ = reply.send(Answered { page, strategy, digest, waited, served, denied });
+    let Cost { denied, spent } = cost;
+    let _ = reply.send(Answered { page, strategy, digest, waited, served, denied, spent });
 }

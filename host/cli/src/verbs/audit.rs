@@ -73,11 +73,12 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
     })
 }
 
-/// Runs the verb: 0 if nothing as grave as --fail-on was found, 1 otherwise.
+/// Runs the verb: 0 if nothing as grave as --fail-on was found and nothing is wrong with the log, 1 otherwise.
 pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
     let audit = audit(setup, &args.strategy, None, &args.effort)?;
     document::show(&setup.common, &views::audit::document(&audit), &audit, args.html.as_deref())?;
-    Ok(u8::from(audit.findings.iter().any(|finding| finding.severity >= args.fail_on)))
+    let is_found = audit.findings.iter().any(|finding| finding.severity >= args.fail_on);
+    Ok(u8::from(is_found || !audit.log.violations.is_empty()))
 }
 
 /// Audits a strategy, and records the verdict.

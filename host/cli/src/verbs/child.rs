@@ -87,7 +87,9 @@ fn child_run(common: Common, args: &TrialArgs) -> Result<(), Error> {
     std::fs::create_dir_all(&args.scratch).map_err(|source| Error::io(&args.scratch, source))?;
     let scratch =
         strategy.is_indexed().then(|| Scratch::new(&setup.engine, &strategy, &log, &args.scratch, None));
-    let worker = |instances| Ok(Worker::new(&setup.engine, &strategy, instances, &log, scratch.clone()));
+    let worker = |instances| {
+        Ok(Worker::new(&setup.engine, &strategy, instances, &log, scratch.clone()).for_comparison())
+    };
     run.answer(&worker, &mut std::io::stdout().lock())
         .map_err(|error| error.during(format!("a trial of {}", args.strategy)))
 }

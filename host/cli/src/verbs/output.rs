@@ -79,7 +79,8 @@ pub fn remark(common: &Common, text: &str) {
     }
 }
 
-/// Prints an error as the options ask: for people, or as {code, message, where, fix}.
+/// Prints an error as the options ask: for people, or as {code, message, where, fix}; where an event cannot be shown, with
+/// {event, shown_before, start, next}.
 pub fn print_error(error: &Error, json: bool) {
     let place = error.place().map(|path| path.display().to_string());
     let message = error.to_string();
@@ -88,6 +89,14 @@ pub fn print_error(error: &Error, json: bool) {
     let mut problem = json!({ "code": error.code(), "message": message, "where": place, "fix": error.fix() });
     if let Some(lines) = error.lines() {
         problem["lines"] = lines.into();
+    }
+    if let Some(event) = error.hidden() {
+        problem["event"] = event.into();
+    }
+    if let Some((place, way_on)) = error.unshown().and_then(|place| Some((place, place.way_on.as_ref()?))) {
+        problem["shown_before"] = place.before.into();
+        problem["start"] = way_on.start.as_str().into();
+        problem["next"] = way_on.next.as_str().into();
     }
     print_problem(&problem, json);
 }
@@ -104,6 +113,14 @@ pub(super) fn print_problem(problem: &Value, json: bool) {
         if let Some(text) = text(field) {
             eprintln!("  {label}: {text}");
         }
+    }
+    if let (Some(before), Some(start)) = (problem.get("shown_before").and_then(Value::as_u64), text("start"))
+        && before > 0
+    {
+        eprintln!("  the {before} before it: --after {start} --page-size {before}");
+    }
+    if let Some(next) = text("next") {
+        eprintln!("  the walk goes on with: --after {next}");
     }
     if let Some(lines) = text("lines") {
         eprintln!("{}", lines.trim_end());

@@ -153,6 +153,7 @@ impl Answer<'_> {
                         eprint!("\n{}", report::text(&document, report::screen().0, false));
                     }
                 }
+                let error = error.with_way_on(|place| self.cursors.way_on(place, &request.filter));
                 return Err(granting(worker, error));
             }
         };

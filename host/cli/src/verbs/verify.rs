@@ -8,8 +8,10 @@ use keyhole_log::Log;
 use keyhole_log::dataset::generator;
 use keyhole_log::error::Error;
 use keyhole_log::grants::Instances;
+use keyhole_log::survey::spans;
 use keyhole_proof::streams::Stream;
 use keyhole_proof::verify::{Comparison, Names, Report, render};
+use keyhole_runtime::page::Worker;
 
 /// Options of `verify`.
 #[derive(clap::Args, Debug)]
@@ -31,11 +33,15 @@ pub struct Args {
     pub seed: u64,
 }
 
-/// Runs the verb: 0 if the strategies are equal, 1 if they differ.
+/// Violations of the log that are named.
+const SHOWN_VIOLATIONS: usize = 20;
+
+/// Runs the verb: 0 if the strategies are equal, 1 if they differ, or the log itself is wrong.
 pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
     let log = setup.log()?;
     let names = (args.strategy.as_str(), args.reference.as_str());
-    let report = compare(setup, names, |comparison| match &args.queries {
+    let spans = spans::violations(&log, SHOWN_VIOLATIONS)?;
+    let compared = compare(setup, names, |comparison| match &args.queries {
         Some(path) => {
             let mut requests = Vec::new();
             page::each_query(path, None, |request| {
@@ -45,12 +51,17 @@ pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
             comparison.over(&log, Stream { name: "queries", requests })
         }
         None => comparison.prove(&log, args.seed, args.requests),
-    })?;
+    });
+    if compared.is_err() {
+        // What is wrong with the log may be why.
+        spans.iter().for_each(|violation| setup.remark(&violation.to_string()));
+    }
+    let report = Report { spans, ..compared? };
     let verdict = if report.equal { "equal to" } else { "differs from" };
     let reason = format!("verify: {verdict} {} on {} pages", args.reference, report.pages);
     setup.record_verdict(&args.strategy, None, reason)?;
     setup.output()?.show(&report, || render(&report))?;
-    Ok(u8::from(!report.equal))
+    Ok(u8::from(!report.is_sound()))
 }
 
 /// Compares two strategies, the first one judged by the second, with a progress bar.
@@ -67,7 +78,9 @@ pub(super) fn compare(
     let bar = Bar::new(&setup.common, "comparing");
     run(&Comparison {
         names: Names { subject, reference, options: &options },
-        worker: &|name: &str, log: &Log| setup.worker(&setup.strategy(name)?, instances, log),
+        worker: &|name: &str, log: &Log| {
+            setup.worker(&setup.strategy(name)?, instances, log).map(Worker::for_comparison)
+        },
         progress: &|done, all| bar.at(done, all),
     })
 }

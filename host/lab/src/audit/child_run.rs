@@ -188,7 +188,9 @@ fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> 
     for _ in 0..LATE_TRIES {
         if !matches!(
             outcome,
-            Err(Error::Busy | Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })
+            Err(Error::Busy
+                | Error::Starved { .. }
+                | Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })
         ) {
             break;
         }

@@ -227,7 +227,7 @@ impl<'a> AuditContext<'a> {
     }
 
     fn worker(&self, strategy: &Arc<Strategy>, log: &Log, scratch: Option<&Arc<Scratch>>) -> Worker {
-        Worker::new(self.engine, strategy, self.options.instances, log, scratch.cloned())
+        Worker::new(self.engine, strategy, self.options.instances, log, scratch.cloned()).for_comparison()
     }
 
     fn metered<'u>(&self, scratch: Option<&Arc<Scratch>>, usage: &'u Mutex<Usage>) -> Metered<'u> {

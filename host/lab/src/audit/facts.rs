@@ -15,6 +15,7 @@ use keyhole_log::grants::Grants;
 use keyhole_log::ledger::StatementUse;
 use keyhole_log::model::Page;
 use keyhole_log::survey::profile::Profile;
+use keyhole_log::survey::spans::SpanViolation;
 use keyhole_log::usage::Amounts;
 use keyhole_proof::verify::verdict::rule_of_three;
 
@@ -143,13 +144,17 @@ pub struct LogFacts {
     pub oldest: i64,
     /// See `oldest`.
     pub newest: i64,
+    /// Events whose payload is not one whole line of the file that is their own, and JSON; the first of them, each in words.
+    #[serde(default)]
+    pub violations: Vec<String>,
 }
 
 impl LogFacts {
-    /// What a log's summary says.
-    pub(super) fn of(profile: &Profile) -> Self {
+    /// What a log's summary says, and what is wrong with its spans.
+    pub(super) fn of(profile: &Profile, violations: &[SpanViolation]) -> Self {
         let Profile { rows, high_water, oldest, newest, .. } = *profile;
-        Self { events: rows, high_water, oldest, newest }
+        let violations = violations.iter().map(ToString::to_string).collect();
+        Self { events: rows, high_water, oldest, newest, violations }
     }
 }
 

@@ -22,6 +22,7 @@ use context::AuditContext;
 use facts::{Audit, FORMAT, LogFacts, May, Signature, Used, Who};
 use keyhole_log::error::Error;
 use keyhole_log::grants::Instances;
+use keyhole_log::survey::spans;
 use keyhole_log::usage::Usage;
 use keyhole_runtime::engine::Engine;
 use keyhole_runtime::loader::inspect;
@@ -29,6 +30,9 @@ use keyhole_runtime::policy::identity::{self, Signed};
 use keyhole_runtime::policy::{Policy, StrategySection, lines};
 use keyhole_runtime::registry::{self, Registry};
 use keyhole_runtime::strategy::{Strategy, lane};
+
+/// Violations of the log that an audit names.
+const MOST_VIOLATIONS: usize = 20;
 
 /// What is audited, against what, on which log, and how thoroughly.
 pub struct Options<'a> {
@@ -183,7 +187,11 @@ fn examine(
         strategy.grants.limits.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     audit.reference = Some(options.reference.to_owned());
     let context = AuditContext::prepare(options, program, strategy)?;
-    audit.log = LogFacts::of(&context.whole.profile);
+    let violations = spans::violations(&context.whole.log, MOST_VIOLATIONS)?;
+    for violation in &violations {
+        (program.remark)(&format!("the log: {violation}"));
+    }
+    audit.log = LogFacts::of(&context.whole.profile, &violations);
 
     let scratch = context.scratch(&context.strategy, &context.whole.log, "one")?;
     if let Some(scratch) = &scratch {

@@ -7,7 +7,9 @@ use super::Error;
 impl Error {
     /// Whether the strategy is to blame, rather than the log, the client or the machine.
     pub fn blames_strategy(&self) -> bool {
-        if let Self::During { source, .. } | Self::Ungranted { source, .. } = self {
+        if let Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } =
+            self
+        {
             return source.blames_strategy();
         }
         if let Self::Repeated { source, .. } = self {
@@ -36,7 +38,9 @@ impl Error {
         match self {
             Self::Interrupted => 130,
             Self::Differs { .. } | Self::NotReady { .. } => 1,
-            Self::During { source, .. } | Self::Ungranted { source, .. } => source.exit_code(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
+                source.exit_code()
+            }
             Self::Repeated { source, .. } => source.exit_code(),
             _ if self.blames_strategy() => 1,
             _ => 2,
@@ -57,7 +61,9 @@ impl Error {
             | Self::BadPolicy { path, .. }
             | Self::BadState { path, .. }
             | Self::Io { path, .. } => Some(path),
-            Self::During { source, .. } | Self::Ungranted { source, .. } => source.place(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
+                source.place()
+            }
             Self::Repeated { source, .. } => source.place(),
             _ => None,
         }

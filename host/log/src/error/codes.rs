@@ -121,8 +121,20 @@ pub const CODES: &[Code] = &[
     code(
         "payload-corrupt",
         2,
-        "An event's payload is not one whole JSON line of payloads.jsonl. No page with it is given.",
-        "Compare the file with a backup at that event's `payload_offset`.",
+        "An event's payload is not one whole JSON line of payloads.jsonl. No page with it is given; the error says how a walk goes on.",
+        "Where its span is no line: compare the file with a backup at that event's `payload_offset`. Where its line is no JSON: see to its writer.",
+    ),
+    code(
+        "payload-too-large",
+        2,
+        "An event's payload is larger than `payload_bytes`, alone or with the page's events before it; the error says how a walk goes on.",
+        "Raise `payload_bytes`; where the page is too large together, smaller pages do.",
+    ),
+    code(
+        "starved",
+        2,
+        "The machine had next to no time for the request, twice: a limit on time passed, and it is not the strategy's fault.",
+        "Send the request again. If it happens often, see what keeps the processors busy.",
     ),
     code(
         "log-needs-recovery",
@@ -251,7 +263,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::error::{Bound, Error, Fault};
+    use crate::error::{Bound, Error, Fault, PayloadFault, Spent};
 
     /// The words of `code()` and of the faults, as they stand in the source.
     fn in_the_source() -> BTreeSet<String> {
@@ -282,7 +294,9 @@ mod tests {
             },
             Error::Busy,
             Error::Crowded { at_once: 1 },
-            Error::PayloadCorrupt { id: 1, why: what() },
+            Error::PayloadCorrupt { id: 1, fault: PayloadFault::Place, why: what(), after: None },
+            Error::PayloadTooLarge { id: 1, len: 2, read: 0, allowed: 1, after: None },
+            Error::Starved { limit: "wall_time", allowed: 1, spent: Spent::default() },
             Error::ScratchUnfit { why: what() },
             Error::Cancelled,
             Error::Interrupted,

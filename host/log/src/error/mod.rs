@@ -6,12 +6,19 @@ pub mod codes;
 mod lie;
 mod observed;
 mod remedy;
+mod spent;
+mod unshown;
 
 use std::path::{Path, PathBuf};
+
+use crate::key::Key;
+use crate::limits;
 
 pub use bound::Bound;
 pub use lie::Lie;
 pub use observed::{LIMIT, observed_denial, over_ceiling};
+pub use spent::Spent;
+pub use unshown::{PayloadFault, Unshown, WayOn};
 
 /// Why a component is not the one that a policy means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +125,34 @@ pub enum Error {
     PayloadCorrupt {
         /// The event.
         id: i64,
+        /// Whether it is the place of the line that is wrong, or what stands there.
+        fault: PayloadFault,
         /// What was found.
         why: String,
+        /// The key that a walk goes on after; None where nobody has looked for it.
+        after: Option<Key>,
+    },
+    /// An event's payload is larger than a request may read, alone or with those of the page before it.
+    #[error("{}", unshown::too_large(*id, *len, *read, *allowed))]
+    PayloadTooLarge {
+        /// The event.
+        id: i64,
+        /// Bytes of its payload.
+        len: u64,
+        /// Bytes of the page's payloads before it; 0 where its own are too many by themselves.
+        read: u64,
+        /// How many the request may read.
+        allowed: u64,
+        /// The key that a walk goes on after; None where nobody has looked for it.
+        after: Option<Key>,
+    },
+    /// An event of a page could not be shown, by `source`, and where on the page it stands.
+    #[error("{source}")]
+    Unshown {
+        /// Where it stands, and how a walk goes on.
+        place: Box<Unshown>,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
     /// A strategy asked for something that its policy does not grant.
     #[error("denied by rule {rule}: {object}")]
@@ -130,12 +163,25 @@ pub enum Error {
         object: String,
     },
     /// A limit of the request is used up.
-    #[error("over the limit {limit} ({allowed})")]
+    #[error("over the limit {limit} ({})", limits::amount(limit, *allowed))]
     Budget {
         /// The limit's name, as in the policy.
         limit: &'static str,
         /// Its value.
         allowed: u64,
+    },
+    /// A limit on time passed while the machine had next to no time for the request, twice in a row.
+    #[error(
+        "the machine was too busy: {limit} ({}) passed while the request took {spent}",
+        limits::amount(limit, *allowed)
+    )]
+    Starved {
+        /// The limit's name, as in the policy.
+        limit: &'static str,
+        /// Its value, in milliseconds.
+        allowed: u64,
+        /// What the request used.
+        spent: Spent,
     },
     /// SQLite refused a strategy's statement.
     #[error("SQLite refused the strategy's statement: {what}")]
@@ -327,6 +373,8 @@ impl Error {
             Self::LogReplaced { .. } => "log-replaced",
             Self::BadDecisions { .. } => "bad-decisions",
             Self::PayloadCorrupt { .. } => "payload-corrupt",
+            Self::PayloadTooLarge { .. } => "payload-too-large",
+            Self::Starved { .. } => "starved",
             Self::Denied { .. } => "denied",
             Self::Budget { .. } => "budget",
             Self::Sql { .. } => "sql",
@@ -344,7 +392,9 @@ impl Error {
             Self::ScratchFull { .. } => "scratch-full",
             Self::NoSuchStrategy { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
-            Self::During { source, .. } | Self::Ungranted { source, .. } => source.code(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
+                source.code()
+            }
             Self::Repeated { source, .. } => source.code(),
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",

@@ -16,7 +16,9 @@ impl Error {
             }
             Self::NotGranted { .. } => "load-refused".to_owned(),
             Self::ScratchFull { .. } => "scratch-quota".to_owned(),
-            Self::During { source, .. } | Self::Ungranted { source, .. } => source.observed(),
+            Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
+                source.observed()
+            }
             Self::Repeated { source, .. } => source.observed(),
             other => other.code().to_owned(),
         }

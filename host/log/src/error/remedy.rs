@@ -1,6 +1,6 @@
 //! What to do about an error, where that is known.
 
-use super::{Bound, Error};
+use super::{Bound, Error, PayloadFault};
 
 impl Error {
     /// The lines of a policy that would grant what was refused, where that is known.
@@ -9,7 +9,9 @@ impl Error {
             Self::NotGranted { lines, .. } | Self::Ungranted { lines, .. } if !lines.is_empty() => {
                 Some(lines)
             }
-            Self::Ungranted { source, .. } | Self::During { source, .. } => source.lines(),
+            Self::Ungranted { source, .. } | Self::During { source, .. } | Self::Unshown { source, .. } => {
+                source.lines()
+            }
             Self::Repeated { source, .. } => source.lines(),
             _ => None,
         }
@@ -40,9 +42,20 @@ impl Error {
                 "see what was done to it with `keyhole decisions check`, then move decisions.jsonl and \
                  decisions.head away as evidence: the next decision begins a new log"
             }
-            Self::PayloadCorrupt { .. } => {
+            Self::PayloadCorrupt { fault: PayloadFault::Place, .. } => {
                 "compare payloads.jsonl with a backup at that event's payload_offset"
             }
+            Self::PayloadCorrupt { fault: PayloadFault::NotJson, .. } => {
+                "have the log's writer write JSON (RFC 8259): the message names the byte of the line that is none"
+            }
+            Self::PayloadCorrupt { fault: PayloadFault::Decoder, .. } => {
+                "ask a strategy that leaves payloads to the host, such as keyset or native-baseline"
+            }
+            Self::PayloadTooLarge { read: 0, .. } => "raise payload_bytes in the policy, up to 1GiB",
+            Self::PayloadTooLarge { .. } => {
+                "ask for fewer events at once, or raise payload_bytes in the policy"
+            }
+            Self::Starved { .. } => "send the request again once the machine is less busy",
             Self::BadCursor { .. } => "start the walk again with a page number",
             Self::NoSuchStrategy { .. } => {
                 "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
@@ -52,7 +65,7 @@ impl Error {
             }
             Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
             Self::Budget { .. } => "run the request with page --ledger to see what used it up",
-            Self::During { source, .. } => return source.fix(),
+            Self::During { source, .. } | Self::Unshown { source, .. } => return source.fix(),
             Self::Repeated { source, .. } => return source.fix(),
             Self::NotGranted { lines, .. } if lines.is_empty() => return None,
             Self::NotGranted { .. } | Self::Ungranted { .. } => {

@@ -3,6 +3,7 @@
 mod page;
 mod request;
 
+pub use crate::key::Key;
 pub use page::{Event, Page, Pager, Span};
 pub(crate) use page::{Row, span_at};
-pub use request::{Filter, Key, PageRequest, Position};
+pub use request::{Filter, PageRequest, Position};

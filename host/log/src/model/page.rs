@@ -1,7 +1,7 @@
 //! A checked page: the host's own rows and payloads, in a few buffers that the page owns.
 
 use super::{Key, PageRequest};
-use crate::error::Error;
+use crate::error::{Error, Unshown};
 use crate::ledger::Phases;
 
 /// Anything that answers page requests: a strategy on a worker, or a native twin.
@@ -175,6 +175,42 @@ impl Page {
     /// The key of the last event, where the next page starts.
     pub fn last_key(&self) -> Option<Key> {
         self.rows.last().map(|row| Key { created_at: row.created_at, id: row.id })
+    }
+
+    /// The error of the event at this place of the page, which cannot be shown, with its place. `error` may name an event
+    /// that is not on the page yet: then this is the place where it would stand.
+    #[must_use]
+    pub fn unshown(&self, place: usize, error: Error) -> Error {
+        let key = |row: &Row| Key { created_at: row.created_at, id: row.id };
+        let error = match self.rows.get(place) {
+            Some(row) => error.at(key(row)),
+            None => error,
+        };
+        let Some((event, Some(after))) = error.event() else { return error };
+        error.placed(Unshown {
+            event,
+            before: u32::try_from(place).unwrap_or(u32::MAX),
+            start: self.rows.first().map_or(after, |row| key(row).just_before()),
+            after,
+            up_to: self.request.up_to.unwrap_or(self.high_water),
+            way_on: None,
+        })
+    }
+
+    /// The error of the first event whose payload is more than so many bytes, alone or with those of the page before it;
+    /// None where all of them are fewer.
+    pub fn too_large(&self, allowed: u64) -> Option<Error> {
+        let mut read = 0_u64;
+        for (row, place) in self.rows.iter().zip(0..) {
+            let len = u64::try_from(row.payload_len).unwrap_or_default();
+            if read.saturating_add(len) > allowed {
+                let read = if len > allowed { 0 } else { read };
+                let error = Error::PayloadTooLarge { id: row.id, len, read, allowed, after: None };
+                return Some(self.unshown(place, error));
+            }
+            read += len;
+        }
+        None
     }
 
     fn event(&self, row: &Row) -> Event<'_> {

@@ -2,16 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// An event's place in the log's one order: `created_at` descending, then `id` descending.
-///
-/// The derived ordering is ascending; the log's order is its reverse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Unix seconds.
-    pub created_at: i64,
-    /// The event's number.
-    pub id: i64,
-}
+use crate::key::Key;
 
 /// Which events a request asks for. A question, not an access scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, PayloadFault};
 use keyhole_log::model::{Event, Filter, Page, PageRequest, Pager, Position};
 
 pub(crate) type Events = Arc<Mutex<Vec<Stored>>>;
@@ -132,7 +132,12 @@ impl Pager for Fake {
                 });
             }
             Twist::LogCorrupt if right.iter().any(|row| row.id == 77) => {
-                return Err(Error::PayloadCorrupt { id: 77, why: "not JSON".into() });
+                return Err(Error::PayloadCorrupt {
+                    id: 77,
+                    fault: PayloadFault::NotJson,
+                    why: "not JSON".into(),
+                    after: None,
+                });
             }
             Twist::BusyTwice if !self.calls.is_multiple_of(3) => return Err(Error::Busy),
             twist => twisted(twist, &log, request, right),

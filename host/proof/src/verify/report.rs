@@ -35,6 +35,12 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     for finding in report.streams.iter().flat_map(|stream| &stream.differences) {
         write_finding(out, finding)?;
     }
+    if !report.spans.is_empty() {
+        writeln!(out, "the log is wrong, whatever a strategy answers:")?;
+    }
+    for violation in &report.spans {
+        writeln!(out, "  {violation}")?;
+    }
     writeln!(out, "{}", verdict(report))
 }
 

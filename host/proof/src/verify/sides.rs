@@ -4,7 +4,7 @@ use super::compare::{Difference, first_difference};
 use keyhole_log::error::Error;
 use keyhole_log::model::{Page, PageRequest, Pager};
 
-/// How often a request is sent again where the log's writer held its lock. Each attempt has already
+/// How often a request is sent again where the log's writer held its lock, or the machine was too busy. Each attempt has already
 /// waited as long as its budget lets it.
 const ATTEMPTS_WHILE_BUSY: u32 = 10;
 
@@ -128,7 +128,7 @@ fn ask(pager: &mut dyn Pager, request: &PageRequest) -> Result<Page, Error> {
     let mut attempts = 1;
     loop {
         match pager.page(request) {
-            Err(Error::Busy) if attempts < ATTEMPTS_WHILE_BUSY => attempts += 1,
+            Err(Error::Busy | Error::Starved { .. }) if attempts < ATTEMPTS_WHILE_BUSY => attempts += 1,
             Err(Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })
                 if attempts < ATTEMPTS_OVER_TIME =>
             {

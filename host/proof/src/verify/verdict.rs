@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::sides::Case;
 use keyhole_log::model::{Page, PageRequest};
+use keyhole_log::survey::spans::SpanViolation;
 
 /// How many events of a page a finding shows.
 const SHOWN_EVENTS: usize = 50;
@@ -25,6 +26,9 @@ pub struct Report {
     pub events: u64,
     /// See [`StreamReport::bound`]; over all streams.
     pub bound: Option<f64>,
+    /// Events of the log itself whose payload is not one whole line of the file that is their own, and JSON; the first of
+    /// them, and none where nobody looked.
+    pub spans: Vec<SpanViolation>,
     /// Each stream in the order in which it was asked.
     pub streams: Vec<StreamReport>,
 }
@@ -124,8 +128,14 @@ impl Report {
             non_empty,
             events: sum(|stream| stream.events),
             bound: rule_of_three(non_empty).filter(|_| equal),
+            spans: Vec::new(),
             streams,
         }
+    }
+
+    /// Whether no page differed, and nothing is wrong with the log itself.
+    pub fn is_sound(&self) -> bool {
+        self.equal && self.spans.is_empty()
     }
 }
 

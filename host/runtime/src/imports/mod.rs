@@ -63,6 +63,10 @@ pub fn visible(error: &Error) -> types::Error {
         Error::Busy => types::Error::Busy,
         Error::Sql { what } => types::Error::Sql(what.clone()),
         Error::PayloadCorrupt { id, .. } => types::Error::PayloadCorrupt(*id),
+        // To a guest it is the same budget, which this payload alone would use up.
+        Error::PayloadTooLarge { allowed, .. } => {
+            types::Error::Budget(types::Overrun { limit: "payload_bytes".to_owned(), allowed: *allowed })
+        }
         Error::UnknownEvent { id } => types::Error::UnknownEvent(*id),
         Error::LogNeedsRecovery { .. } => types::Error::LogNeedsRecovery,
         Error::ScratchFull { .. } => types::Error::ScratchFull,

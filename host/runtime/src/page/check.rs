@@ -47,6 +47,51 @@ pub fn read(snapshot: Snapshot<'_>, request: &PageRequest, claims: &[i64]) -> Re
     Ok(page)
 }
 
+/// The error of a page with an event that cannot be shown, with the event's place on the page, so that a walk can go on
+/// past it: by the range where the host can tell what the page holds, and else by what the strategy had claimed, if that
+/// passes as a page. Where it is on neither, the error is as it was: a strategy leads no walk past anything else.
+///
+/// A strategy that read no payloads but those of its page, and was cut for their bytes, has used up nobody's budget.
+pub fn place(snapshot: Snapshot<'_>, request: &PageRequest, claims: &[i64], error: Error) -> Error {
+    if let Error::Budget { limit: "payload_bytes", allowed } = error {
+        let too_large = read(snapshot, request, claims).ok().and_then(|page| page.too_large(allowed));
+        return too_large.unwrap_or(error);
+    }
+    let Some((id, _)) = error.event() else { return error };
+    let found = in_range(snapshot, request, id).or_else(|| in_claims(snapshot, request, claims, id));
+    match found {
+        Some((page, place)) => page.unshown(place, error),
+        None => error,
+    }
+}
+
+/// The page as far as the host knows it by its range, and the event's place there.
+fn in_range(snapshot: Snapshot<'_>, request: &PageRequest, id: i64) -> Option<(Page, usize)> {
+    let up_to = request.up_to.unwrap_or(i64::MAX).min(snapshot.high_water());
+    let widest = widest(snapshot, request, &[]).ok().flatten()?;
+    let mut page = Page::empty(request.clone(), snapshot.high_water());
+    let size = request.page_size as usize;
+    let place = match snapshot.push_range(widest, &request.filter, up_to, size, &mut page) {
+        Ok(true) => page.ids().position(|shown| shown == id)?,
+        // It was the next to be read.
+        Err(error) if error.event().is_some_and(|(found, _)| found == id) => page.len(),
+        _ => return None,
+    };
+    Some((page, place))
+}
+
+/// What the strategy has claimed, where it passes as a page, and the event's place there.
+fn in_claims(
+    snapshot: Snapshot<'_>,
+    request: &PageRequest,
+    claims: &[i64],
+    id: i64,
+) -> Option<(Page, usize)> {
+    let page = read(snapshot, request, claims).ok()?;
+    let place = page.ids().position(|shown| shown == id)?;
+    Some((page, place))
+}
+
 /// Appends to the page what the claims must be, as far as one more than is claimed. False where the host cannot
 /// tell: then nothing is appended.
 fn push_expected(

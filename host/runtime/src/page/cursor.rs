@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::secret::{self, SECRET};
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, Unshown, WayOn};
 use keyhole_log::model::{Filter, Key, Page};
 
 const VERSION: u8 = 1;
@@ -44,6 +44,12 @@ impl Cursors {
     pub fn next(&self, page: &Page) -> Option<String> {
         let last = page.last_key().filter(|_| page.is_full())?;
         Some(self.mint(last, page.request.up_to.unwrap_or(page.high_water), &page.request.filter))
+    }
+
+    /// The cursors by which a collector goes on past an event that cannot be shown.
+    pub fn way_on(&self, place: &Unshown, filter: &Filter) -> WayOn {
+        let mint = |key| self.mint(key, place.up_to, filter);
+        WayOn { start: mint(place.start), next: mint(place.after) }
     }
 
     /// The cursor that continues after `key`, over the events up to `up_to`.

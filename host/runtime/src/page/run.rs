@@ -11,12 +11,13 @@ use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Compiled, Strategy, lane};
 use keyhole_log::Log;
 use keyhole_log::budget::{Budget, Canceller};
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, Spent};
 use keyhole_log::grants::Instances;
 use keyhole_log::ledger::{Ledger, Phase, Phases};
 use keyhole_log::limits::Limits;
 use keyhole_log::model::{Page, PageRequest, Pager};
 use keyhole_log::session::Session;
+use keyhole_log::thread_clock::Meter;
 
 /// How often a page is tried again on files that were replaced meanwhile.
 const REOPENS: usize = 2;
@@ -34,6 +35,8 @@ pub struct Worker {
     session: Option<Box<Session>>,
     warm: Option<Instance>,
     budget: Arc<Budget>,
+    spent: Spent,
+    stand_ins: bool,
 }
 
 impl Worker {
@@ -55,7 +58,16 @@ impl Worker {
             session: None,
             warm: None,
             budget: Arc::default(),
+            spent: Spent::default(),
+            stand_ins: false,
         }
+    }
+
+    /// The same worker for pages that are compared and shown to nobody: a payload that cannot be shown is a stand-in.
+    #[must_use]
+    pub fn for_comparison(mut self) -> Self {
+        self.stand_ins = true;
+        self
     }
 
     /// A handle that cancels the running request from another thread.
@@ -76,6 +88,11 @@ impl Worker {
     /// What the last request did.
     pub fn ledger(&self) -> Option<&Ledger> {
         self.session.as_ref().map(|session| &session.ledger)
+    }
+
+    /// What the last try at a page used that failed.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// What the last request did, with SQLite's plan for each of the strategy's statements, and the
@@ -107,12 +124,18 @@ impl Worker {
         outcome
     }
 
-    /// Tries until the page is answered, on files that may be replaced meanwhile.
+    /// Tries until the page is answered, on files that may be replaced meanwhile, and on a machine that may be busy: where
+    /// it had no time for the request, that is tried once more, with time of its own. Whoever waits no longer cancels it.
     fn answer(&mut self, request: &PageRequest) -> Result<Page, Error> {
-        let mut reopened = 0;
+        let (mut reopened, mut starved) = (0, false);
         loop {
             self.budget.check_cancelled()?;
-            match self.attempt(request) {
+            let outcome = self.timed_attempt(request);
+            match outcome {
+                Err(Error::Starved { .. }) if !starved => {
+                    starved = true;
+                    continue;
+                }
                 // Opening anew checks scratch against the log that is there now.
                 Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
                     self.session = None;
@@ -132,6 +155,23 @@ impl Worker {
             }
             reopened += 1;
         }
+    }
+
+    /// One try at a page. A limit on time that passed while it took little of the processor's time, few steps and few rows
+    /// is `Starved`: the machine was busy, or stood still.
+    fn timed_attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let meter = Meter::start();
+        let outcome = self.attempt(request);
+        outcome.map_err(|error| {
+            self.spent = meter.spent(self.budget.steps(), self.ledger().map_or(0, |ledger| ledger.rows));
+            let limits = &self.strategy.grants.limits;
+            // Whatever the strategy made of a statement that was cut.
+            let cut = self.budget.error(limits).filter(|_| error.blames_strategy());
+            match cut.map(|cut| cut.or_starved(self.spent, limits)) {
+                Some(starved @ Error::Starved { .. }) => starved,
+                _ => error.or_starved(self.spent, limits),
+            }
+        })
     }
 
     /// One try at a page that holds. A log at rest is read without a lock: where its writer came meanwhile, whatever
@@ -166,13 +206,18 @@ impl Worker {
         let Some(mut session) = session else {
             return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
         };
-        let page = claims.and_then(|claims| {
-            let began = Phase::begin();
-            let page =
-                session.check_transaction().and_then(|()| check::read(session.snapshot(), request, &claims));
-            session.end();
-            session.ledger.phases.check = began.elapsed();
-            let mut page = page?;
+        let began = Phase::begin();
+        let checked = claims.and_then(|claims| {
+            session.check_transaction()?;
+            check::read(session.snapshot(), request, &claims)
+        });
+        let checked = checked.map_err(|error| match session.check_transaction() {
+            Ok(()) => check::place(session.snapshot(), request, session.claims(), error),
+            Err(_) => error,
+        });
+        session.end();
+        session.ledger.phases.check = began.elapsed();
+        let page = checked.and_then(|mut page| {
             // It was found out meanwhile that the tables which this page is from do not fit the log.
             if self.scratch.as_ref().map(|scratch| scratch.generation()) != generation {
                 return Err(Error::ScratchUnfit { why: "it was dropped meanwhile".to_owned() });
@@ -206,6 +251,9 @@ impl Worker {
         let budget = Arc::clone(&self.budget);
         let mut session = Session::for_pages_within(budget, &self.log, scratch, grants)?;
         session.keep_notes(grants.notes);
+        if self.stand_ins {
+            session.use_stand_ins();
+        }
         Ok(Box::new(session))
     }
 

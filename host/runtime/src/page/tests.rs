@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyhole_log::Log;
 use keyhole_log::dataset;
-use keyhole_log::error::{Error, Lie};
+use keyhole_log::error::{Error, Lie, PayloadFault};
 use keyhole_log::grants::{Grants, KEY_COLUMNS};
 use keyhole_log::limits::Limits;
 use keyhole_log::model::{Filter, Key, PageRequest, Position};
@@ -120,4 +120,37 @@ fn a_second_with_very_many_events_is_paged_through() {
     let next = asked(i64::MIN, i64::MAX, Position::After(key(50)), 20);
     assert!(!check::read(session.snapshot(), &next, &[]).unwrap().proved, "what was not read proves nothing");
     assert_eq!(check::read(session.snapshot(), &next, &ids).unwrap().len(), 20);
+}
+
+/// A strategy may read the payload of any event, and report one that is corrupt, in order to lead a walk past others.
+#[test]
+fn only_an_event_of_the_page_has_a_place_from_which_a_walk_goes_on() {
+    let (_folder, log) = log_of(2_000);
+    let mut session = session(&log, Limits::default());
+    let all = keys(&mut session);
+    let placed = |request: &PageRequest, claims: &[Key], event: Key| {
+        let (fault, why) = (PayloadFault::NotJson, String::new());
+        let error = Error::PayloadCorrupt { id: event.id, fault, why, after: Some(event) };
+        let ids: Vec<i64> = claims.iter().map(|key| key.id).collect();
+        let error = check::place(session.snapshot(), request, &ids, error);
+        assert_eq!((error.hidden(), error.code()), (Some(event.id), "payload-corrupt"));
+        error.unshown().map(|place| (place.before, place.start, place.after, place.up_to))
+    };
+    let place = |first: Key, before: u32, event: Key| Some((before, first.just_before(), event, 2_000));
+    let first = asked(i64::MIN, i64::MAX, Position::Page(1), 50);
+    assert_eq!(placed(&first, &[], all[7]), place(all[0], 7, all[7]));
+    assert_eq!(placed(&first, &all[..50], all[49]), place(all[0], 49, all[49]));
+    assert_eq!(placed(&first, &all[50..100], all[50]), None, "it is on the next page");
+    assert_eq!(placed(&first, &[all[1_200]], all[1_200]), None);
+    let next = asked(i64::MIN, i64::MAX, Position::After(all[9]), 20);
+    assert_eq!(placed(&next, &[], all[10]), place(all[10], 0, all[10]));
+    assert_eq!(placed(&next, &[], all[9]), None, "it was on the page before");
+    // Of a page by number the host knows what the strategy claims, if that passes as a page.
+    let third = asked(i64::MIN, i64::MAX, Position::Page(3), 50);
+    assert_eq!(placed(&third, &all[100..150], all[110]), place(all[100], 10, all[110]));
+    assert_eq!(placed(&third, &[], all[110]), None);
+    let mut swapped = all[100..150].to_vec();
+    swapped.swap(3, 4);
+    assert_eq!(placed(&third, &swapped, all[110]), None);
+    assert_eq!(placed(&third, &[&all[100..109], &all[110..151]].concat(), all[110]), None);
 }

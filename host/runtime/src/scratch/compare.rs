@@ -285,9 +285,7 @@ mod tests {
             writer.execute_batch("COMMIT").unwrap();
             let log = Log::open(folder.path()).unwrap();
             let path = folder.path().join("scratch.db");
-            let scratch =
-                connection::open(Use::Refresh(&path), &Authorizer::of_host(), &std::sync::Arc::default())
-                    .unwrap();
+            let scratch = connection::to_scratch(&path).unwrap();
             let made = Self { log, writer, scratch, _folder: folder };
             made.fill(fed_at_once);
             made

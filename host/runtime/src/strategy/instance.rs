@@ -161,13 +161,16 @@ fn settled(store: &mut Store<State>) -> Option<Box<Session>> {
     Some(session)
 }
 
-/// The guest's error: the host's own record of it where it is one that the host gave.
+/// The guest's error: the host's own record of it where it is one that the host gave. A payload that the host holds for
+/// JSON may still be beyond a guest's decoder; whether it is, the host sees for itself.
 fn gave_up(state: &mut State, error: &types::Error) -> Error {
     let recorded = state.session.as_mut().and_then(|session| session.refused.take());
-    match recorded {
-        Some(recorded) if same(&crate::imports::visible(&recorded), error) => recorded,
-        _ => Error::GaveUp { what: escaped(&error.to_string()) },
+    match (recorded, error, &state.session) {
+        (Some(recorded), _, _) if same(&crate::imports::visible(&recorded), error) => Some(recorded),
+        (_, types::Error::PayloadCorrupt(id), Some(session)) => session.undecodable(*id),
+        _ => None,
     }
+    .unwrap_or_else(|| Error::GaveUp { what: escaped(&error.to_string()) })
 }
 
 fn same(one: &types::Error, other: &types::Error) -> bool {

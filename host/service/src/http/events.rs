@@ -20,6 +20,7 @@ use super::problem::{Problem, Told};
 use super::query;
 use super::state::AppState;
 use super::throttle::ChunkedBody;
+use keyhole_log::error::Error;
 use keyhole_log::model::PageRequest;
 use keyhole_runtime::page::{Cursors, render};
 
@@ -68,7 +69,10 @@ const DIGEST: HeaderName = HeaderName::from_static("keyhole-digest");
         (status = 421, description = "Not this server's host", body = Told, content_type = "application/problem+json"),
         (status = 429, description = "Too many requests of this client", body = Told, content_type = "application/problem+json"),
         (status = 431, description = "The headers are too large, or too many"),
-        (status = 500, description = "Something failed here", body = Told, content_type = "application/problem+json"),
+        (status = 500, description = "Something failed here; where that is an event which cannot be shown, `event`, `shown_before`, `start` and `next` say how to go on",
+            body = Told, content_type = "application/problem+json", headers(
+            ("Link" = String, description = "Where an event cannot be shown: the events of the page before it, and the page after it"),
+        )),
         (status = 502, description = "The strategy failed", body = Told, content_type = "application/problem+json"),
         (status = 503, description = "Not now: see Retry-After", body = Told, content_type = "application/problem+json"),
     ),
@@ -98,9 +102,14 @@ pub(super) async fn events(
     let page = match &answered.page {
         Ok(page) => page,
         Err(error) => {
-            tracing::warn!(strategy = &*answered.strategy, code = error.code(), error = %error, "no page");
-            let problem = Problem::of(error).into_response();
-            return Ok(named(problem, &answered.strategy, &answered.digest));
+            tracing::warn!(
+                strategy = &*answered.strategy,
+                code = error.code(),
+                error = %error,
+                used = %answered.spent,
+                "no page"
+            );
+            return Ok(named(unanswered(error, &request, &cursors), &answered.strategy, &answered.digest));
         }
     };
     let tag = tag(&request, cursors.log(), page.high_water, &answered.digest);
@@ -117,6 +126,19 @@ pub(super) async fn events(
         headers.insert(header::LINK, links);
     }
     Ok(named(validated(response, &tag), &answered.strategy, &answered.digest))
+}
+
+/// The problem of a request without a page; where an event cannot be shown, with the way on past it.
+fn unanswered(error: &Error, request: &PageRequest, cursors: &Cursors) -> Response {
+    let problem = Problem::of(error);
+    let Some(place) = error.unshown() else { return problem.into_response() };
+    let way_on = cursors.way_on(place, &request.filter);
+    let links = query::links_past(request, place.before, &way_on);
+    let mut response = problem.with_way_on(place, way_on).into_response();
+    if let Ok(links) = HeaderValue::from_str(&links) {
+        response.headers_mut().insert(header::LINK, links);
+    }
+    response
 }
 
 /// "Not modified", where that can be told without running a strategy.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, Unshown, WayOn};
 
 /// The media type of a problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -48,6 +48,22 @@ pub(super) struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     lines: Option<String>,
+    /// Where an event cannot be shown: which. Not where the page is only too large together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    event: Option<i64>,
+    /// How many events of the page stand before it. Asked for after `start`, with this as the page size, they are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    shown_before: Option<u32>,
+    /// The cursor after which the page begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    start: Option<String>,
+    /// The cursor after which the walk goes on, as the `next` of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next: Option<String>,
     /// When to try again, in seconds.
     #[serde(skip)]
     retry: Option<u32>,
@@ -63,13 +79,38 @@ impl Problem {
         let Code { name: code, status, retry, title } = meaning(code);
         let kind = format!("urn:keyhole:problem:{code}");
         let (detail, place, fix, lines) = Default::default();
-        Self(Box::new(Told { kind, title, status, code, detail, place, fix, lines, retry }))
+        let (event, shown_before, start, next) = Default::default();
+        Self(Box::new(Told {
+            kind,
+            title,
+            status,
+            code,
+            detail,
+            place,
+            fix,
+            lines,
+            event,
+            shown_before,
+            start,
+            next,
+            retry,
+        }))
     }
 
-    /// What a client is told of an error: its code and the code's text. Not the error's own words, which may
-    /// be a strategy's.
+    /// What a client is told of an error: its code and the code's text, and the event that cannot be shown, if that is the
+    /// error. Not the error's own words, which may be a strategy's.
     pub(super) fn of(error: &Error) -> Self {
-        Self::new(error.code())
+        let mut problem = Self::new(error.code());
+        problem.0.event = error.hidden();
+        problem
+    }
+
+    /// The same, with the way on past the event that cannot be shown.
+    pub(super) fn with_way_on(mut self, place: &Unshown, way_on: WayOn) -> Self {
+        self.0.shown_before = Some(place.before);
+        self.0.start = Some(way_on.start);
+        self.0.next = Some(way_on.next);
+        self
     }
 
     /// What an operator is told of an error: everything.
@@ -163,6 +204,7 @@ const CODES: &[Code] = &[
     again("crowded", 1, "The strategy answers as many requests as it may at once."),
     again("overloaded", 1, "More requests wait than can be answered in time."),
     again("overdue", 1, "The answer took too long."),
+    again("starved", 1, "The machine had no time for the request."),
     again("budget", 1, "The strategy used up what one request may use."),
     again("cancelled", 1, "The request was cut."),
     again("shutting-down", 5, "The service is about to end."),
@@ -197,6 +239,7 @@ const CODES: &[Code] = &[
     code("bad-policy", 422, "The policy is not valid."),
     // Ours.
     code("payload-corrupt", 500, "An event's payload is corrupt."),
+    code("payload-too-large", 500, "An event's payload is larger than a request may read."),
     code("bad-decisions", 500, "The decision log is broken."),
     code("bad-state", 500, "The state folder is broken."),
     code("io", 500, "A file could not be read or written."),

@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::limits::{MOST_EVENTS, PAGE_SIZE};
 use super::problem::Problem;
+use keyhole_log::error::WayOn;
 use keyhole_log::model::{Filter, PageRequest, Position};
 use keyhole_runtime::page::Cursors;
 
@@ -111,12 +112,26 @@ pub(super) fn encode(text: &str) -> String {
 pub(super) fn links(request: &PageRequest, next: Option<&str>) -> String {
     let filter = filter(request);
     let first = if filter.is_empty() { EVENTS.to_owned() } else { format!("{EVENTS}?{filter}") };
-    // A cursor is base64 for URLs: nothing in it needs encoding.
-    let next = next.map(|cursor| {
-        let separator = if filter.is_empty() { '?' } else { '&' };
-        format!(", <{first}{separator}after={cursor}>; rel=\"next\"")
-    });
+    let next = next.map(|cursor| format!(", <{}>; rel=\"next\"", after(request, cursor)));
     format!("<{first}>; rel=\"first\"{}", next.unwrap_or_default())
+}
+
+/// The value of a `Link` header where an event of the page cannot be shown: where the events before it are, if there are
+/// any, and where the walk goes on.
+pub(super) fn links_past(request: &PageRequest, before: u32, way_on: &WayOn) -> String {
+    let next = format!("<{}>; rel=\"next\"", after(request, &way_on.next));
+    if before == 0 {
+        return next;
+    }
+    let fewer = PageRequest { page_size: before, ..request.clone() };
+    format!("<{}>; rel=\"prev\", {next}", after(&fewer, &way_on.start))
+}
+
+/// The address of the page after a cursor. A cursor is base64 for URLs: nothing in it needs encoding.
+fn after(request: &PageRequest, cursor: &str) -> String {
+    let filter = filter(request);
+    let separator = if filter.is_empty() { "" } else { "&" };
+    format!("{EVENTS}?{filter}{separator}after={cursor}")
 }
 
 /// Filter and page size as a query string. What is as by default is not said.
@@ -224,6 +239,12 @@ mod tests {
         let filter = Filter { from_ts: -1, to_ts: 2, actor_id: Some(3), action };
         let kept = "/v1/events?from_ts=-1&to_ts=2&actor_id=3&action=A%26b%3E%22%C3%BC&page_size=10";
         let expected = format!("<{kept}>; rel=\"first\", <{kept}&after=XY-_>; rel=\"next\"");
-        assert_eq!(links(&request(filter, 10), Some("XY-_")), expected);
+        assert_eq!(links(&request(filter.clone(), 10), Some("XY-_")), expected);
+        let way_on = WayOn { start: "S-_".to_owned(), next: "XY-_".to_owned() };
+        let next = format!("<{kept}&after=XY-_>; rel=\"next\"");
+        assert_eq!(links_past(&request(filter.clone(), 10), 0, &way_on), next);
+        let kept = kept.replace("page_size=10", "page_size=4");
+        let expected = format!("<{kept}&after=S-_>; rel=\"prev\", {next}");
+        assert_eq!(links_past(&request(filter, 10), 4, &way_on), expected);
     }
 }

@@ -16,7 +16,7 @@ use keyhole_runtime::policy::number_written;
 /// Statements that the screen shows; a saved audit holds all of them.
 const SHOWN_STATEMENTS: usize = 6;
 
-/// Notes and denials that it shows.
+/// Notes, denials and violations of the log that it shows.
 const SHOWN: usize = 4;
 
 /// The audit as a report.
@@ -47,7 +47,9 @@ fn verdict(audit: &Audit) -> report::Verdict {
     let reasons = reasons.into_iter().map(|(severity, codes, what)| {
         Cell::new(level_of(severity), format!("{}: {what}", codes.join(", ")))
     });
-    report::Verdict { level, words: words.to_owned(), reasons: reasons.collect() }
+    let violations = audit.log.violations.iter().take(SHOWN);
+    let of_log = violations.map(|what| Cell::bad(format!("the log itself is wrong: {what}")));
+    report::Verdict { level, words: words.to_owned(), reasons: reasons.chain(of_log).collect() }
 }
 
 fn who(audit: &Audit) -> Section {

@@ -14,6 +14,7 @@ use crate::strategy::instance::Instance;
 use keyhole_log::error::{Bound, Error};
 use keyhole_log::feed::Feeder;
 use keyhole_log::session::Session;
+use keyhole_log::thread_clock::Meter;
 
 /// Slices after which a refresh that never says done is given up: a fill of a large log needs some
 /// hundreds.
@@ -113,13 +114,18 @@ impl Keeper {
         let (mut before, mut stalled) = (i64::MIN, 0);
         for _ in 0..MOST_SLICES {
             keyhole_log::interrupt::check()?;
-            let began = Instant::now();
+            let (began, meter) = (Instant::now(), Meter::start());
             session.begin_refresh(through)?;
             let (outcome, mut returned) = self.slice(session, through);
             if let Some(session) = &mut returned {
                 self.keep_usage(session);
             }
-            let (covered, done) = outcome?;
+            let (covered, done) = outcome.map_err(|error| match &returned {
+                Some(session) => {
+                    error.or_starved(meter.spent(session.steps(), session.ledger.rows), session.limits())
+                }
+                None => error,
+            })?;
             session = returned
                 .ok_or_else(|| Error::Engine("a refresh did not give its session back".to_owned()))?;
             let strays = covered < before || covered > through || (done && covered != through);
