@@ -1,5 +1,6 @@
 //! `keyhole serve`: a real process, spoken to over raw sockets.
 
+mod checkpoints;
 mod crowds;
 mod errors;
 mod operators;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::writer::{Conversation, Model, Writer, ids, whole_log};
 use crate::support::{Place, SetOnDrop};
 
-use super::MODES;
+use super::{MODES, patience};
 
 /// How long a commit may take beside a reader: `log_lock`, and what a busy machine adds.
 const LONGEST: f64 = 1_000.0;
@@ -20,7 +20,7 @@ fn a_writer_in_any_journal_mode_never_fails_beside_pages_which_see_each_commit()
             let mut model = Model::of(&data);
             let mut writer = Writer::start(&data);
             writer.tell(&format!("mode {mode}"));
-            let mut reader = Conversation::start(&place, &data, strategy);
+            let mut reader = Conversation::under(&place, &data, strategy, &patience(&place));
             for _ in 0..20 {
                 for commit in writer.carry_out("append 6 2 0") {
                     assert!(commit.wait_ms < LONGEST, "{mode}, {strategy}: {} ms", commit.wait_ms);
@@ -45,7 +45,7 @@ fn one_reader_follows_its_writer_through_opening_closing_checkpoints_and_every_c
         let data = place.small_data(300);
         let mut model = Model::of(&data);
         let mut writer = Writer::start(&data);
-        let mut reader = Conversation::start(&place, &data, strategy);
+        let mut reader = Conversation::under(&place, &data, strategy, &patience(&place));
         reader.assert_pages(&model, [1]);
         for order in [
             "mode wal",
@@ -99,12 +99,12 @@ fn a_writer_that_opens_and_closes_for_each_event_neither_fails_nor_finds_a_file_
             }
             writer.tell("close");
             // By now nobody reads in WAL mode for longer than a page.
-            let mut reader = Conversation::start(place, data, "native-baseline");
+            let mut reader = Conversation::under(place, data, "native-baseline", &patience(place));
             reader.assert_pages(&model, [1]);
             reader.end();
         });
         scope.spawn(move || {
-            let mut reader = Conversation::start(place, data, "native-baseline");
+            let mut reader = Conversation::under(place, data, "native-baseline", &patience(place));
             while !over.load(SeqCst) {
                 let page = ids(&reader.ask(&whole_log(1, 20)));
                 assert_eq!(page.len(), 20);

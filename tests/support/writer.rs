@@ -122,8 +122,18 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Starts one.
     pub(crate) fn start(place: &Place, data: &Path, strategy: &str) -> Self {
-        let mut child = place
-            .keyhole()
+        Self::by(place.keyhole(), data, strategy)
+    }
+
+    /// Starts one under a policy.
+    pub(crate) fn under(place: &Place, data: &Path, strategy: &str, policy: &Path) -> Self {
+        let mut keyhole = place.keyhole();
+        keyhole.env("KEYHOLE_POLICY", policy);
+        Self::by(keyhole, data, strategy)
+    }
+
+    fn by(mut keyhole: Command, data: &Path, strategy: &str) -> Self {
+        let mut child = keyhole
             .args(["--json", "page", strategy, "--queries", "-", "--data"])
             .arg(data)
             .stdin(Stdio::piped())
