@@ -16,6 +16,7 @@ mod decisions;
 mod diff;
 mod documents;
 mod faults;
+mod histories;
 mod hostile;
 mod journal_modes;
 mod killed;
