@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyhole_log::grants::Instances;
 use keyhole_log::model::PageRequest;
@@ -31,12 +31,9 @@ use change::History;
 use judge::{Failure, What};
 use live::Live;
 use play::{Stage, everybody};
-use sides::{Answer, InProcess, Side};
+use sides::{Answer, InProcess, Keeps, Side};
 
 use crate::support::Place;
-
-/// Histories of the sample: each kind of change is the first of one of them.
-const SAMPLE: Range<u64> = 0..60;
 
 /// Batches of a history of the sample.
 const SAMPLE_BATCHES: usize = 2;
@@ -47,9 +44,9 @@ const ENOUGH: usize = 40;
 /// Ways to fail of which one history each is made short.
 const SHORTENED: usize = 3;
 
-/// The histories that are played, and whether in full.
-fn asked_for() -> (Range<u64>, bool) {
-    let Ok(text) = std::env::var("KEYHOLE_HISTORIES") else { return (SAMPLE, false) };
+/// The histories that are played, and whether in full. Of a sample, each kind of change begins one.
+fn asked_for(kinds: usize) -> (Range<u64>, bool) {
+    let Ok(text) = std::env::var("KEYHOLE_HISTORIES") else { return (0..kinds as u64, false) };
     let bounds =
         text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
     let (first, last): (u64, u64) = bounds.expect("KEYHOLE_HISTORIES is FIRST-LAST");
@@ -71,7 +68,8 @@ fn whatever_happens_to_a_log_no_page_stays_wrong_and_no_file_or_writer_is_harmed
         }
         return;
     }
-    let (seeds, whole) = asked_for();
+    let (seeds, whole) = asked_for(kinds.len());
+    let began = Instant::now();
     let (next, failures) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -93,7 +91,8 @@ fn whatever_happens_to_a_log_no_page_stays_wrong_and_no_file_or_writer_is_harmed
     });
     let mut failures = failures.into_inner().unwrap();
     failures.sort_by_key(|(history, failure)| (failure.what, history.seed));
-    println!("{} histories, {} of them fail", next.into_inner().min(seeds.end) - seeds.start, failures.len());
+    let played = next.into_inner().min(seeds.end) - seeds.start;
+    println!("{played} histories in {:.0} s, {} of them fail", began.elapsed().as_secs_f64(), failures.len());
     if failures.is_empty() {
         return;
     }
@@ -137,8 +136,8 @@ impl Side for Spoilt {
         "the spoilt one".to_owned()
     }
 
-    fn keeps_something(&self) -> bool {
-        true
+    fn keeps(&self) -> Keeps {
+        Keeps::Pages
     }
 
     fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer {
@@ -194,19 +193,21 @@ fn spoilt(spoil: Spoil) -> impl FnOnce(&Arc<Place>, &Path) -> Vec<Box<dyn Side>>
     }
 }
 
-/// What comes of an append and a rewrite before one spoilt side.
-fn with(spoil: Spoil, timeout: f64) -> Result<(), Failure> {
+/// What comes of one change before one spoilt side.
+fn after(change: &str, spoil: Spoil, timeout: f64) -> Result<(), Failure> {
     let mut stage = Stage::new();
     stage.timeout = timeout;
-    let history = History::of(&["append", "update-action"]);
-    shrink::surely(|| stage.play(&history, spoilt(spoil)))
+    shrink::surely(|| stage.play(&History::of(&[change]), spoilt(spoil)))
 }
 
 #[test]
 fn the_histories_themselves_find_a_stale_answer_and_name_who_gave_it() {
-    let failure = with(Spoil::IsStale, 5.0).unwrap_err();
-    assert_eq!((failure.what, failure.who.as_str()), (What::WrongTwice, "the spoilt one"), "{failure}");
-    assert!(failure.words.contains("instead of") && failure.to_string().contains("[append]"), "{failure}");
+    for (change, what) in [("append", What::WrongAtOnce), ("delete-newest", What::WrongTwice)] {
+        let failure = after(change, Spoil::IsStale, 5.0).unwrap_err();
+        assert_eq!((failure.what, failure.who.as_str()), (what, "the spoilt one"), "{failure}");
+        assert!(failure.words.contains("instead of"), "{failure}");
+        assert!(failure.to_string().contains(&format!("[{change}]")), "{failure}");
+    }
 }
 
 #[test]
@@ -216,26 +217,28 @@ fn the_histories_themselves_find_a_file_that_was_touched_and_name_it() {
         (Spoil::SetsAMode, "mode 100600"),
         (Spoil::Writes, "payloads.jsonl: owner"),
     ] {
-        let failure = with(spoil, 5.0).unwrap_err();
+        let failure = after("append", spoil, 5.0).unwrap_err();
         assert!(failure.what == What::FilesChanged && failure.words.contains(words), "{failure}");
     }
 }
 
 #[test]
 fn the_histories_themselves_find_a_writer_that_failed_or_waited() {
-    let failure = with(Spoil::Locks(1_000), 0.2).unwrap_err();
+    let failure = after("append", Spoil::Locks(2_000), 0.2).unwrap_err();
     assert!(failure.what == What::WriterFailed && failure.words.contains("locked"), "{failure}");
-    let failure = with(Spoil::Locks(400), 5.0).unwrap_err();
+    let failure = after("append", Spoil::Locks(2_000), 30.0).unwrap_err();
     assert!(failure.what == What::WriterWaited && failure.words.contains("waited"), "{failure}");
 }
 
 #[test]
 fn the_histories_themselves_let_who_is_right_pass_and_who_is_wrong_once() {
-    for spoil in [Spoil::Nothing, Spoil::IsStaleOnce] {
-        if let Err(failure) = with(spoil, 5.0) {
+    for (change, spoil) in [("append", Spoil::Nothing), ("delete-newest", Spoil::IsStaleOnce)] {
+        if let Err(failure) = after(change, spoil, 5.0) {
             panic!("{failure}");
         }
     }
+    let failure = after("append", Spoil::IsStaleOnce, 5.0).unwrap_err();
+    assert_eq!(failure.what, What::WrongAtOnce, "what is appended is seen at once: {failure}");
 }
 
 /// A failing history is made as short as it can be, and what is printed of it plays it again.

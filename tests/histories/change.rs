@@ -12,6 +12,14 @@ const BATCHES: usize = 6;
 const MODES: [&str; 10] =
     ["delete", "delete", "delete", "delete", "delete", "truncate", "persist", "memory", "off", "wal"];
 
+/// A kind of change, as the writer knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Kind {
+    pub(super) name: String,
+    /// Whether it can be part of a transaction with others.
+    pub(super) in_commit: bool,
+}
+
 /// One change. What it does, the writer knows by its name; its numbers pick among what is there then.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
@@ -84,11 +92,11 @@ pub(super) struct History {
 
 impl History {
     /// The history of a seed. Seeds that follow one another begin with each kind in turn, alone.
-    pub(super) fn draw(seed: u64, kinds: &[String]) -> Self {
+    pub(super) fn draw(seed: u64, kinds: &[Kind]) -> Self {
         let mut random = Random::new(seed);
         let turn = usize::try_from(seed).unwrap() % kinds.len();
-        let mut draw = |kind: &str, joined| Change {
-            kind: kind.to_owned(),
+        let mut draw = |kind: &Kind, joined| Change {
+            kind: kind.name.clone(),
             a: random.below(1 << 31),
             b: random.below(1 << 31),
             joined,
@@ -98,10 +106,13 @@ impl History {
         let mut batches =
             vec![Batch { changes: vec![alone], reopened: false, beside_pages: random.below(2) == 0 }];
         for _ in 0..random.below(BATCHES as u64) {
-            let changes = (0..=random.below(4)).map(|place| {
-                let appends = random.below(5) < 2;
-                let kind = if appends { "append" } else { random.choice(kinds) };
-                draw(kind, place > 0 && random.below(2) == 0)
+            let mut before_in_commit = false;
+            let changes = (0..=random.below(4)).map(|_| {
+                // The first kind is the ordinary one.
+                let kind = if random.below(5) < 2 { &kinds[0] } else { random.choice(kinds) };
+                let joined = before_in_commit && kind.in_commit && random.below(3) > 0;
+                before_in_commit = kind.in_commit;
+                draw(kind, joined)
             });
             batches.push(Batch {
                 changes: changes.collect(),
@@ -111,9 +122,10 @@ impl History {
         }
         Self {
             seed,
-            rows: 30 + random.below(150),
+            // The pages of a short log are proved from end to end; those of a long one are not.
+            rows: if random.below(5) == 0 { 600 } else { 30 + random.below(150) },
             mode: *random.choice(&MODES[..]),
-            by_command: random.below(6) == 0,
+            by_command: random.below(10) == 0,
             batches,
             kept: None,
         }
@@ -153,7 +165,7 @@ impl History {
     }
 
     /// Reads what is printed: `SEED`, or `SEED/CHANGE,CHANGE…`.
-    pub(super) fn read(text: &str, kinds: &[String]) -> Option<Self> {
+    pub(super) fn read(text: &str, kinds: &[Kind]) -> Option<Self> {
         let (seed, kept) = text.split_once('/').map_or((text, None), |(seed, kept)| (seed, Some(kept)));
         let whole = Self::draw(seed.parse().ok()?, kinds);
         let Some(kept) = kept else { return Some(whole) };

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::change::Kind;
+
 /// A process of `history_writer.py`.
 pub(super) struct Live {
     child: Child,
@@ -38,9 +40,12 @@ impl Live {
     }
 
     /// The kinds of changes that it knows.
-    pub(super) fn kinds(&mut self) -> Vec<String> {
+    pub(super) fn kinds(&mut self) -> Vec<Kind> {
         let reply = self.order(&json!({"do": "kinds"})).unwrap();
-        reply["kinds"].as_array().unwrap().iter().map(|kind| kind.as_str().unwrap().to_owned()).collect()
+        let kinds = reply["kinds"].as_array().unwrap().iter();
+        kinds
+            .map(|kind| Kind { name: kind[0].as_str().unwrap().to_owned(), in_commit: kind[1] == true })
+            .collect()
     }
 
     /// What lies in a folder: each file's owner, mode, links, inode, size, digest and time of change.

@@ -57,9 +57,9 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    /// Asks the live system for all events, and for these pages, of which it must say what follows from the events.
+    /// Asks the live system for all events.
     pub(super) fn ask(live: &mut Live) -> Result<Self, String> {
-        let reply = live.order(&json!({"do": "ask", "queries": []}))?;
+        let reply = live.order(&json!({"do": "ask"}))?;
         let events = reply["events"].as_array().unwrap().iter().map(Event::read).collect();
         Ok(Self { events, other_lines: BTreeSet::new() })
     }
@@ -78,7 +78,7 @@ impl Oracle {
                 (request, query)
             })
             .unzip();
-        let reply = live.order(&json!({"do": "ask", "queries": queries}))?;
+        let reply = live.order(&json!({"do": "pages", "queries": queries}))?;
         for (request, page) in asked.into_iter().zip(reply["pages"].as_array().unwrap()) {
             let ids: Vec<i64> = self.page(request).iter().map(|event| event.id).collect();
             assert_eq!(json!(ids), *page, "the oracle differs from the live system: {request:?}");
@@ -120,6 +120,11 @@ impl Oracle {
         event.shared || self.other_lines.contains(&event.id)
     }
 
+    /// Whether there is no event.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// The largest id; 0 where there is no event.
     pub(super) fn largest(&self) -> i64 {
         self.events.iter().map(|event| event.id).max().unwrap_or(0)
@@ -136,13 +141,26 @@ impl Oracle {
         self.first().map(name) != before.first().map(name)
     }
 
-    /// Whether a change looks like an append and is none: new ids at the end, as many events below them as before,
-    /// and some of those changed.
+    /// Whether an event that was there is another one now, or is gone, or a new one has an id that was passed over; as
+    /// an index sees it, or as a page does.
+    pub(super) fn rewrites(&self, before: &Self, as_indexed: bool) -> bool {
+        let end = before.largest();
+        let mut below = self.events.iter().filter(|event| event.id <= end);
+        let mut was = before.events.iter();
+        loop {
+            return match (below.next(), was.next()) {
+                (None, None) => false,
+                (Some(is), Some(was)) if is == was || as_indexed && is.indexed() == was.indexed() => continue,
+                _ => true,
+            };
+        }
+    }
+
+    /// Whether such a rewrite looks like an append: new ids at the end, and as many events below them as before.
     pub(super) fn hides_a_rewrite(&self, before: &Self) -> bool {
         let end = before.largest();
-        let below: Vec<_> = self.events.iter().map(Event::indexed).filter(|event| event.0 <= end).collect();
-        let was: Vec<_> = before.events.iter().map(Event::indexed).collect();
-        self.largest() > end && below.len() == was.len() && below != was
+        let below = self.events.iter().filter(|event| event.id <= end).count();
+        self.largest() > end && below == before.events.len() && self.rewrites(before, true)
     }
 
     /// Requests that the changes since `before` touch, and some that they may touch.

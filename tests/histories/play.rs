@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyhole_log::dataset::Random;
 use keyhole_log::grants::Instances;
@@ -11,16 +11,19 @@ use keyhole_log::limits::Limits;
 use keyhole_log::model::{PageRequest, Position};
 use serde_json::{Value, json};
 
-use super::change::{Batch, History};
+use super::change::{Batch, Change, History, Kind};
 use super::judge::{Excuses, Failure, What, wrong};
 use super::live::{Listing, Live};
 use super::oracle::{Oracle, after, whole};
-use super::sides::{Answer, ByCommand, IfChanged, InProcess, Running, Served, Side, ask};
+use super::sides::{Answer, ByCommand, IfChanged, InProcess, Keeps, Running, Served, Side, ask};
 use crate::support::{Place, SetOnDrop, code, stderr};
 
 /// How much longer a commit may wait beside readers than a reader may hold the log's lock, in milliseconds: what
 /// `live_writer` allows.
 const SPARE_MS: f64 = 25.0;
+
+/// How often a reader that has the log's lock may be kept from its processor as long as a sleeper was at most.
+const DELAYS: f64 = 4.0;
 
 /// Most pages of a walk by cursor.
 const WALK: usize = 4;
@@ -41,7 +44,7 @@ impl Stage {
         Self { place, writer, watcher, logs: 0, timeout: 5.0 }
     }
 
-    pub(super) fn kinds(&mut self) -> Vec<String> {
+    pub(super) fn kinds(&mut self) -> Vec<Kind> {
         self.writer.kinds()
     }
 
@@ -63,6 +66,7 @@ impl Stage {
             data,
             random: Random::new(history.seed ^ 0xa5c),
             oracle: Oracle::default(),
+            another_log: false,
             database: None,
             batch: 0,
             did: vec![format!("a log of {} events, journal mode {}", history.rows, history.mode)],
@@ -95,6 +99,29 @@ impl Stage {
             }
         }
     }
+}
+
+/// Runs something beside a thread that sleeps and wakes: how much later than it should it woke at most, in
+/// milliseconds. A busy machine keeps a reader as long from giving the log's lock back.
+fn beside_a_sleeper<T>(run: impl FnOnce() -> T) -> (T, f64) {
+    const NAP: Duration = Duration::from_millis(1);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            let mut latest = Duration::ZERO;
+            while !over.load(SeqCst) {
+                let began = Instant::now();
+                std::thread::sleep(NAP);
+                latest = latest.max(began.elapsed().saturating_sub(NAP));
+            }
+            latest.as_secs_f64() * 1e3
+        });
+        let outcome = {
+            let _over = SetOnDrop(&over);
+            run()
+        };
+        (outcome, sleeper.join().unwrap())
+    })
 }
 
 /// Everybody who answers.
@@ -133,15 +160,34 @@ impl Seat {
     }
 }
 
-/// How often a side may be wrong.
+/// How often a side may be wrong after a change.
 #[derive(Clone, Copy, PartialEq)]
 enum Leave {
     /// Never.
     Never,
-    /// Once, where it keeps something: the second time it is asked, it knows.
+    /// Once: the second time it is asked, it knows.
     Once,
-    /// As often as it is asked, where it keeps something: what was changed looks like an append.
+    /// As often as it is asked: what was changed looks like an append.
     UntilScrubbed,
+}
+
+/// How often who keeps an index, or pages, may be wrong after a change.
+#[derive(Clone, Copy)]
+struct Leaves {
+    index: Leave,
+    pages: Leave,
+}
+
+impl Leaves {
+    const NONE: Self = Self { index: Leave::Never, pages: Leave::Never };
+}
+
+/// One side's turn.
+struct Asking {
+    number: usize,
+    leave: Leave,
+    /// How often it was wrong.
+    wrongs: u32,
 }
 
 struct Play<'a> {
@@ -153,6 +199,8 @@ struct Play<'a> {
     random: Random,
     /// The log as it is now.
     oracle: Oracle,
+    /// Whether the event by which cursors know the log has changed.
+    another_log: bool,
     /// The inode of the database.
     database: Option<String>,
     batch: usize,
@@ -183,12 +231,15 @@ impl Play<'_> {
             self.sides.iter_mut().for_each(|seat| seat.side.end());
         }
         self.sides.iter_mut().for_each(|seat| seat.side.before_change());
-        let order = json!({"do": "change", "changes": batch.changes.iter().map(super::change::Change::order).collect::<Vec<_>>()});
-        let changed = if batch.beside_pages && !batch.reopened {
-            self.beside_pages(&order)
-        } else {
-            self.writer.order(&order)
-        };
+        let changes: Vec<Value> = batch.changes.iter().map(Change::order).collect();
+        let order = json!({"do": "change", "changes": changes});
+        let (changed, delay) = beside_a_sleeper(|| {
+            if batch.beside_pages && !batch.reopened {
+                self.beside_pages(&order)
+            } else {
+                self.writer.order(&order)
+            }
+        });
         let changed = match changed {
             Ok(changed) => changed,
             Err(words) => {
@@ -197,14 +248,10 @@ impl Play<'_> {
             }
         };
         for (did, change) in changed["did"].as_array().unwrap().iter().zip(&batch.changes) {
-            let joined =
-                if change.order()["joined"] == true { ", in the same commit where that can be" } else { "" };
-            self.did.push(format!("{}{joined}   [{}]", did.as_str().unwrap_or("nothing"), change.kind));
+            self.did.push(format!("{}   [{}]", did.as_str().unwrap(), change.kind));
         }
-        let (waited, may_wait) = (
-            changed["longest_ms"].as_f64().unwrap(),
-            Limits::default().log_lock.as_secs_f64() * 1e3 + SPARE_MS,
-        );
+        let waited = changed["longest_ms"].as_f64().unwrap();
+        let may_wait = Limits::default().log_lock.as_secs_f64() * 1e3 + SPARE_MS + DELAYS * delay;
         if waited > may_wait {
             let words = format!("a statement waited {waited:.0} ms, where {may_wait:.0} ms are the most");
             return Err(self.failure(What::WriterWaited, "the writer", words));
@@ -239,15 +286,15 @@ impl Play<'_> {
     fn look_at_what_a_killed_writer_left(&mut self) -> Result<(), Failure> {
         let before = self.watcher.list(&self.data);
         let request = whole(1, 20);
-        let answers: Vec<(String, bool, Answer)> = self
-            .sides
-            .iter_mut()
-            .map(|seat| (seat.side.name(), seat.side.keeps_something(), ask(&mut *seat.side, &request, None)))
-            .collect();
+        let answer = |seat: &mut Seat| {
+            let answer = ask(&mut *seat.side, &request, None);
+            (seat.side.name(), seat.side.keeps(), answer)
+        };
+        let answers: Vec<(String, Keeps, Answer)> = self.sides.iter_mut().map(answer).collect();
         self.untouched(&before)?;
         let oracle = self.ask_the_writer()?;
         let excuses = Excuses { unrecovered: true, another_log: false };
-        for (name, _, answer) in answers.iter().filter(|(_, keeps, _)| !keeps) {
+        for (name, _, answer) in answers.iter().filter(|(_, keeps, _)| *keeps == Keeps::Nothing) {
             if let Some(words) = wrong(&oracle, &request, answer, excuses) {
                 let words = format!("before the log is recovered: {words}");
                 return Err(self.failure(What::WrongAtOnce, name, words));
@@ -284,21 +331,33 @@ impl Play<'_> {
         self.database = database;
         let hidden = !replaced && self.oracle.hides_a_rewrite(&was);
         let leave = if hidden { Leave::UntilScrubbed } else { leave };
-        let another_log = self.oracle.is_named_otherwise(&was);
-        let mut missed = false;
-        for number in 0..self.sides.len() {
-            missed |= self.ask_one(number, &requests, leave, another_log)?;
-        }
-        if missed {
+        let leaves = Leaves {
+            index: if self.oracle.rewrites(&was, true) { leave } else { Leave::Never },
+            pages: if self.oracle.rewrites(&was, false) { leave } else { Leave::Never },
+        };
+        self.another_log |= !was.is_empty() && self.oracle.is_named_otherwise(&was);
+        self.ask_all(&requests, leaves)?;
+        if hidden {
             let said = self.scrub();
-            for number in 0..self.sides.len() {
-                self.ask_one(number, &requests, Leave::Never, another_log).map_err(|failure| {
-                    let words = format!("{}; {said}", failure.words);
-                    Failure { what: What::WrongAfterScrub, words, ..failure }
-                })?;
-            }
+            self.ask_all(&requests, Leaves::NONE).map_err(|failure| {
+                let words = format!("{}; {said}", failure.words);
+                Failure { what: What::WrongAfterScrub, words, ..failure }
+            })?;
         }
         self.untouched(&before)
+    }
+
+    /// Asks every side all of it: a failure names all that are wrong.
+    fn ask_all(&mut self, requests: &[PageRequest], leaves: Leaves) -> Result<(), Failure> {
+        let mut failures: Vec<Failure> = Vec::new();
+        for number in 0..self.sides.len() {
+            failures.extend(self.ask_one(number, requests, leaves).err());
+        }
+        let who: Vec<String> = failures.iter().map(|failure| failure.who.clone()).collect();
+        match failures.into_iter().next() {
+            Some(first) => Err(Failure { who: who.join("; "), ..first }),
+            None => Ok(()),
+        }
     }
 
     /// Runs the verb that compares everything at once, on each cache. What it says where it does not know how.
@@ -318,66 +377,86 @@ impl Play<'_> {
         refused.map_or("after a scrub".to_owned(), |words| format!("there was no scrub: {words}"))
     }
 
-    /// Asks one side all of it. Whether it was wrong where it may be until a scrub.
-    fn ask_one(
-        &mut self,
-        number: usize,
-        requests: &[PageRequest],
-        leave: Leave,
-        another_log: bool,
-    ) -> Result<bool, Failure> {
-        let leave = if self.sides[number].side.keeps_something() { leave } else { Leave::Never };
-        let mut wrongs = 0;
-        let mut one = |play: &mut Self, request: &PageRequest, cursor: Option<&str>, excuses| {
-            let side = &mut *play.sides[number].side;
-            let answer = ask(side, request, cursor);
-            let Some(words) = wrong(&play.oracle, request, &answer, excuses) else { return Ok(Some(answer)) };
-            wrongs += 1;
-            let name = side.name();
-            let told = |words: &str| format!("{}: {words}", serde_json::to_string(request).unwrap());
-            match leave {
-                Leave::UntilScrubbed => Ok(None),
-                Leave::Never => Err(play.failure(What::WrongAtOnce, &name, told(&words))),
-                Leave::Once if wrongs > 1 => Err(play.failure(What::WrongTwice, &name, told(&words))),
-                Leave::Once => {
-                    let answer = ask(side, request, cursor);
-                    match wrong(&play.oracle, request, &answer, excuses) {
-                        None => Ok(Some(answer)),
-                        Some(words) => Err(play.failure(What::WrongTwice, &name, told(&words))),
-                    }
-                }
-            }
+    /// Asks one side all of it, in an order of its own: what a page makes it look at must not be what the next one needs.
+    fn ask_one(&mut self, number: usize, requests: &[PageRequest], leaves: Leaves) -> Result<(), Failure> {
+        let leave = match self.sides[number].side.keeps() {
+            Keeps::Nothing => Leave::Never,
+            Keeps::Index => leaves.index,
+            Keeps::Pages => leaves.pages,
         };
-        if let Some((request, cursor)) = self.sides[number].cursor.take() {
-            let excuses = Excuses { another_log, ..Excuses::default() };
-            one(self, &request, cursor.as_deref(), excuses)?;
+        let mut asking = Asking { leave, wrongs: 0, number };
+        let mut asked: Vec<(PageRequest, Option<String>)> =
+            requests.iter().map(|request| (request.clone(), None)).collect();
+        asked.retain(|(request, _)| self.sides[number].side.takes(request));
+        asked.extend(self.sides[number].cursor.take());
+        for place in (1..asked.len()).rev() {
+            asked.swap(place, usize::try_from(self.random.below(place as u64 + 1)).unwrap());
         }
-        let mut cursor = None;
-        for request in requests {
-            if !self.sides[number].side.takes(request) {
-                continue;
+        for (request, cursor) in asked {
+            let old = matches!(request.position, Position::After(_));
+            let excuses = Excuses { another_log: old && self.another_log, ..Excuses::default() };
+            let answer = self.ask_until_right(&mut asking, &request, cursor.as_deref(), excuses)?;
+            if let Some(answer) = answer.filter(|_| request == whole(1, 20)) {
+                self.walk(&mut asking, request, answer)?;
             }
-            let answer = one(self, request, None, Excuses::default())?;
-            // A walk from the first page, and the cursor that is used after the next change.
-            let Some(mut answer) = answer.filter(|_| *request == whole(1, 20)) else { continue };
-            let (mut at, up_to) = (request.clone(), self.oracle.largest());
-            for _ in 0..WALK {
-                let Answer::Page { events, next } = &answer else { break };
-                let Some(last) = events.last().filter(|_| events.len() == at.page_size as usize) else {
-                    break;
-                };
-                at = after(&at, (last.created_at, last.id), up_to);
-                let next = next.clone();
-                if !self.sides[number].side.takes(&at) {
-                    break;
-                }
-                let Some(more) = one(self, &at, next.as_deref(), Excuses::default())? else { break };
-                answer = more;
-                cursor = cursor.or_else(|| Some((at.clone(), next)));
-            }
-            debug_assert!(matches!(request.position, Position::Page(_)));
         }
-        self.sides[number].cursor = cursor;
-        Ok(leave == Leave::UntilScrubbed && wrongs > 0)
+        Ok(())
+    }
+
+    /// Asks, and once more where the answer is wrong and may be. None where it was never right, and may be so.
+    fn ask_until_right(
+        &mut self,
+        asking: &mut Asking,
+        request: &PageRequest,
+        cursor: Option<&str>,
+        excuses: Excuses,
+    ) -> Result<Option<Answer>, Failure> {
+        let side = &mut *self.sides[asking.number].side;
+        let answer = ask(side, request, cursor);
+        let Some(mut words) = wrong(&self.oracle, request, &answer, excuses) else { return Ok(Some(answer)) };
+        asking.wrongs += 1;
+        let what = match asking.leave {
+            Leave::UntilScrubbed => return Ok(None),
+            Leave::Never => What::WrongAtOnce,
+            Leave::Once => What::WrongTwice,
+        };
+        if asking.leave == Leave::Once && asking.wrongs == 1 {
+            let answer = ask(side, request, cursor);
+            match wrong(&self.oracle, request, &answer, excuses) {
+                None => return Ok(Some(answer)),
+                Some(again) => words = again,
+            }
+        }
+        let name = side.name();
+        let request = serde_json::to_string(request).unwrap();
+        Err(self.failure(what, &name, format!("{request}: {words}")))
+    }
+
+    /// Walks by cursor from a page that was answered, and keeps the first cursor for what comes after the next change.
+    fn walk(
+        &mut self,
+        asking: &mut Asking,
+        mut request: PageRequest,
+        mut answer: Answer,
+    ) -> Result<(), Failure> {
+        let up_to = self.oracle.largest();
+        let mut kept = None;
+        for _ in 0..WALK {
+            let Answer::Page { events, next } = &answer else { break };
+            let Some(last) = events.last().filter(|_| events.len() == request.page_size as usize) else {
+                break;
+            };
+            request = after(&request, (last.created_at, last.id), up_to);
+            if !self.sides[asking.number].side.takes(&request) {
+                break;
+            }
+            let next = next.clone();
+            let more = self.ask_until_right(asking, &request, next.as_deref(), Excuses::default())?;
+            kept = kept.or_else(|| Some((request.clone(), next)));
+            let Some(more) = more else { break };
+            answer = more;
+        }
+        self.sides[asking.number].cursor = kept;
+        Ok(())
     }
 }

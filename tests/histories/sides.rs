@@ -21,9 +21,11 @@ use serde_json::value::RawValue;
 use crate::serve::server::{Reply, Server};
 use crate::support::{Place, code, engine, error_of, stdout};
 
-/// Limits that a machine which is busy with other tests does not overrun, and nobody who compares in secret.
+/// Limits that a machine which is busy with other tests does not overrun, nobody who compares in secret, and refreshes
+/// after few appends.
 pub(super) const POLICY: &str = "version = 1\n[limits]\nguest_time = \"5s\"\nlog_lock = \"5s\"\nwall_time = \"20s\"\n\
-                                 busy_wait = \"5s\"\n[serve]\nreference_share = 0.0\n";
+                                 busy_wait = \"5s\"\n[serve]\nreference_share = 0.0\n\
+                                 [scratch]\nrefresh_after = 60\n";
 
 /// Codes that say "not now": asking again may help.
 const NOT_NOW: [&str; 12] = [
@@ -87,6 +89,14 @@ impl Answer {
     }
 }
 
+/// What somebody keeps that was made from the log, so that it may be old.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    Nothing,
+    Index,
+    Pages,
+}
+
 /// Somebody who answers pages of one log.
 pub(super) trait Side: Send {
     fn name(&self) -> String;
@@ -94,8 +104,7 @@ pub(super) trait Side: Send {
     /// Answers, by cursor where one is given: its text, where it has one, and the request that it stands for.
     fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer;
 
-    /// Whether it keeps something that it made from the log.
-    fn keeps_something(&self) -> bool;
+    fn keeps(&self) -> Keeps;
 
     /// Whether it answers this kind of request at all.
     fn takes(&self, _request: &PageRequest) -> bool {
@@ -180,8 +189,8 @@ impl Side for InProcess {
         format!("{}{warm}", self.strategy)
     }
 
-    fn keeps_something(&self) -> bool {
-        loaded().strategies[self.strategy].is_indexed()
+    fn keeps(&self) -> Keeps {
+        if loaded().strategies[self.strategy].is_indexed() { Keeps::Index } else { Keeps::Nothing }
     }
 
     fn answer(&mut self, request: &PageRequest, _cursor: Option<&str>) -> Answer {
@@ -263,8 +272,8 @@ impl Side for Served {
         "serve".to_owned()
     }
 
-    fn keeps_something(&self) -> bool {
-        true
+    fn keeps(&self) -> Keeps {
+        Keeps::Index
     }
 
     fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer {
@@ -293,8 +302,8 @@ impl Side for IfChanged {
         "serve, by entity tag".to_owned()
     }
 
-    fn keeps_something(&self) -> bool {
-        true
+    fn keeps(&self) -> Keeps {
+        Keeps::Pages
     }
 
     fn takes(&self, request: &PageRequest) -> bool {
@@ -328,11 +337,15 @@ impl Side for ByCommand {
         "page keyset, a new process each".to_owned()
     }
 
-    fn keeps_something(&self) -> bool {
-        true
+    fn takes(&self, request: &PageRequest) -> bool {
+        matches!(request.position, Position::Page(_))
     }
 
-    fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer {
+    fn keeps(&self) -> Keeps {
+        Keeps::Index
+    }
+
+    fn answer(&mut self, request: &PageRequest, _cursor: Option<&str>) -> Answer {
         let Filter { from_ts, to_ts, actor_id, action } = &request.filter;
         let mut command = self.place.keyhole();
         command.env("KEYHOLE_CACHE", &self.cache).env("KEYHOLE_POLICY", self.place.path("keyhole.toml"));
@@ -345,11 +358,9 @@ impl Side for ByCommand {
         if let Some(action) = action {
             command.args(["--action", action]);
         }
-        match (request.position, cursor) {
-            (_, Some(cursor)) => command.args(["--after", cursor]),
-            (Position::Page(page), None) => command.args(["--page", &page.to_string()]),
-            (Position::After(_), None) => panic!("a client has no key but in a cursor"),
-        };
+        if let Position::Page(page) = request.position {
+            command.args(["--page", &page.to_string()]);
+        }
         let output = command.output().unwrap();
         if code(&output) == 0 {
             return Answer::page(&stdout(&output));

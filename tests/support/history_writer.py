@@ -202,7 +202,7 @@ def append(log, a, b, some=None):
 
 
 def append_many(log, a, b):
-    return append(log, a, b, 1_050)
+    return append(log, a, b, 150)
 
 
 def append_with_gap(log, a, b):
@@ -330,6 +330,24 @@ def replace_same_id(log, a, b):
     log.run("DELETE FROM audit_events WHERE id = ?", id)
     log.insert(a + 3, b + 1, id)
     return f"DELETE event {id}, and INSERT another of that id"
+
+
+def both(*changes):
+    """Several changes, of one commit."""
+    def change(log, a, b):
+        did = [words for words in (one(log, a, b) for one in changes) if words]
+        return "; ".join(did) or None
+    return change
+
+
+def replace_and_append(log, a, b):
+    """As many events below the largest id as before, one of them another."""
+    free = log.free(b)
+    if free is None:
+        return None
+    words = delete(log, log.pick(a))
+    log.insert(a, b, free)
+    return f"{words}; INSERT event {free}; {append(log, a, b)}"
 
 
 def reuse_newest_id(log, a, b):
@@ -542,6 +560,11 @@ CHANGES = {
     "swap-payloads": (True, swap("payload_offset", "payload_len")),
     "swap-ids": (True, swap_ids),
     "replace-same-id": (True, replace_same_id),
+    "append-and-update": (True, both(append, update("actor_id", lambda _log, _id, b: b % 9 + 1))),
+    "append-and-update-range": (True, both(append, update_range)),
+    "append-and-swap": (True, both(append, swap("created_at"))),
+    "append-and-delete": (True, both(append, lambda log, a, _: delete(log, log.pick(a)))),
+    "append-and-replace": (True, replace_and_append),
     "reuse-newest-id": (True, reuse_newest_id),
     "rotate-in-place": (True, rotate(False)),
     "rotate-by-rename": (True, rotate(True)),
@@ -601,43 +624,48 @@ class Orders:
         log, did = self.log, []
         log.longest_ms = 0.0
         for place, change in enumerate(changes):
-            kind, joins = change["kind"], change["joined"]
-            in_commit, run = CHANGES[kind]
+            in_commit, run = CHANGES[change["kind"]]
+            joins = log.db is not None and log.db.in_transaction
             if in_commit and not log.open().in_transaction:
                 log.run("BEGIN")
-            words = run(log, change["a"], change["b"])
-            did.append(words)
+            words = run(log, change["a"], change["b"]) or "nothing: there is nothing to do it to"
+            did.append(words + (", in the same commit" if joins else ""))
             last = place + 1 == len(changes)
             goes_on = not last and changes[place + 1]["joined"] and CHANGES[changes[place + 1]["kind"]][0]
             if log.db is not None and log.db.in_transaction and not goes_on:
                 log.run("COMMIT")
         return {"did": did, "longest_ms": log.longest_ms, "mode": log.mode, "open": log.db is not None}
 
-    def ask(self, queries):
-        """All events in the order of a page with their payload lines, and the ids of the pages that are asked for."""
+    def ask(self):
+        """All events in the order of a page, with their payload lines."""
         log = self.log
         rests = log.db is None
         content, shared, seen = log.content(), set(), []
         rows = log.run(f"SELECT {COLUMNS} FROM audit_events ORDER BY created_at DESC, id DESC")
         for row in sorted(rows, key=lambda row: row[6]):
-            while seen and seen[-1][6] + seen[-1][7] <= row[6]:
-                seen.pop()
+            seen = [other for other in seen if other[6] + other[7] > row[6]]
             if seen:
                 shared |= {row[0], *(other[0] for other in seen)}
             seen.append(row)
-            seen.sort(key=lambda row: -row[6] - row[7])
         events = [{
             "id": row[0], "created_at": row[1], "actor_id": row[2], "action": row[3], "resource_type": row[4],
             "resource_id": row[5], "span": [row[6], row[7]], "line": line(content, row[6], row[7]),
             "shared": row[0] in shared,
         } for row in rows]
-        pages = [self.live_page(**query) for query in queries]
         if rests:
             log.close()
-        return {"events": events, "pages": pages}
+        return {"events": events}
+
+    def pages(self, queries):
+        """The ids of pages, as the live system finds them."""
+        rests = self.log.db is None
+        pages = [self.live_page(**query) for query in queries]
+        if rests:
+            self.log.close()
+        return {"pages": pages}
 
     def kinds(self):
-        return {"kinds": list(CHANGES)}
+        return {"kinds": [[kind, in_commit] for kind, (in_commit, _) in CHANGES.items()]}
 
     def live_page(self, from_ts, to_ts, actor_id, action, page, page_size):
         """The live system's query."""
