@@ -26,7 +26,7 @@ fn a_process_that_was_stopped_in_mid_request_holds_it_against_no_strategy() {
                 scope.spawn(move || {
                     let mut codes = Vec::new();
                     while !over.load(SeqCst) {
-                        let reply = server.get("/v1/events?page_size=1000");
+                        let reply = server.get("/v1/events?page_size=200");
                         if reply.status != 200 {
                             codes.push(reply.json()["code"].as_str().unwrap().to_owned());
                         }

@@ -81,7 +81,8 @@ pub(crate) fn run_unhurried(place: &Place, data: &Path, args: &[&str]) -> Output
     let mut output = place.run(data, args);
     for _ in 0..4 {
         let said = stderr(&output);
-        let is_late = over_time.iter().any(|words| said.contains(words)) || said.contains("the machine was too busy");
+        let is_late =
+            over_time.iter().any(|words| said.contains(words)) || said.contains("the machine was too busy");
         if !is_late {
             break;
         }

@@ -9,9 +9,12 @@ use crate::limits::Limits;
 /// Limits that a thread which gets no time reaches without the strategy's doing.
 const TIME_LIMITS: [&str; 3] = ["guest_time", "wall_time", "log_lock"];
 
-/// What share of a limit is small. A strategy that spins on a processor that it shares with six others uses more of its
-/// time than that; an honest page takes a hundredth.
-const SMALL_SHARE: u32 = 8;
+/// What share of the time that passed is small. A strategy that spins on a processor that it shares with fourteen others
+/// has more of it than that.
+const SMALL_SHARE: u32 = 16;
+
+/// What share of the limits on steps and rows is small: more than the largest honest page takes.
+const FEW: u64 = 8;
 
 /// What a request used until it ended: beside a limit on time it tells a strategy that took too long from a machine that
 /// had no time for it.
@@ -47,9 +50,7 @@ impl Error {
     #[must_use]
     pub fn or_starved(self, spent: Spent, limits: &Limits) -> Self {
         match self {
-            Self::Budget { limit, allowed }
-                if TIME_LIMITS.contains(&limit) && spent.is_little(allowed, limits) =>
-            {
+            Self::Budget { limit, allowed } if TIME_LIMITS.contains(&limit) && spent.is_little(limits) => {
                 Self::Starved { limit, allowed, spent }
             }
             error => error,
@@ -58,12 +59,11 @@ impl Error {
 }
 
 impl Spent {
-    /// Whether it is a small share of a limit of so many milliseconds, and of those on steps and rows.
-    fn is_little(&self, allowed: u64, limits: &Limits) -> bool {
-        let share = u64::from(SMALL_SHARE);
-        self.processor < Duration::from_millis(allowed) / SMALL_SHARE
-            && self.steps <= limits.sql_steps / share
-            && self.rows <= limits.rows / share
+    /// Whether its thread had a small share of the time that passed, and took few steps and rows.
+    fn is_little(&self, limits: &Limits) -> bool {
+        self.processor < self.elapsed / SMALL_SHARE
+            && self.steps <= limits.sql_steps / FEW
+            && self.rows <= limits.rows / FEW
     }
 }
 
@@ -74,18 +74,27 @@ mod tests {
     #[test]
     fn only_a_limit_on_time_that_passed_while_little_was_used_is_nobodys_fault() {
         let limits = Limits::default();
-        let idle = Spent { elapsed: Duration::from_secs(2), ..Spent::default() };
         let budget = |limit, allowed| Error::Budget { limit, allowed };
         let judged = |error: Error, spent: Spent| {
             let error = error.or_starved(spent, &limits);
             (error.code(), error.blames_strategy())
         };
+        let millis = Duration::from_millis;
+        let idle = Spent { elapsed: millis(700), ..Spent::default() };
         for (limit, allowed) in [("guest_time", 50), ("wall_time", 500), ("log_lock", 50)] {
-            let share = Duration::from_millis(allowed) / SMALL_SHARE;
             assert_eq!(judged(budget(limit, allowed), idle), ("starved", false), "{limit}");
+            // It was at work, and then the process was stopped.
+            let stopped = Spent { processor: millis(40), ..idle };
+            assert_eq!(judged(budget(limit, allowed), stopped), ("starved", false), "{limit}");
+            let spins = |share: u32| Spent {
+                processor: millis(allowed) / share,
+                elapsed: millis(allowed),
+                ..Spent::default()
+            };
             for used in [
-                Spent { processor: share, ..idle },
-                Spent { processor: Duration::from_millis(allowed), ..idle },
+                spins(1),
+                // Among fifteen that spin.
+                spins(15),
                 Spent { steps: limits.sql_steps / 8 + 1, ..idle },
                 Spent { rows: limits.rows / 8 + 1, ..idle },
             ] {

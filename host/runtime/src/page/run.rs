@@ -35,6 +35,8 @@ pub struct Worker {
     session: Option<Box<Session>>,
     warm: Option<Instance>,
     budget: Arc<Budget>,
+    /// Runs since the running try began.
+    meter: Meter,
     spent: Spent,
     stand_ins: bool,
 }
@@ -58,6 +60,7 @@ impl Worker {
             session: None,
             warm: None,
             budget: Arc::default(),
+            meter: Meter::start(),
             spent: Spent::default(),
             stand_ins: false,
         }
@@ -160,10 +163,10 @@ impl Worker {
     /// One try at a page. A limit on time that passed while it took little of the processor's time, few steps and few rows
     /// is `Starved`: the machine was busy, or stood still.
     fn timed_attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
-        let meter = Meter::start();
+        self.meter = Meter::start();
         let outcome = self.attempt(request);
         outcome.map_err(|error| {
-            self.spent = meter.spent(self.budget.steps(), self.ledger().map_or(0, |ledger| ledger.rows));
+            self.spent = self.meter.spent(self.budget.steps(), self.ledger().map_or(0, |ledger| ledger.rows));
             let limits = &self.strategy.grants.limits;
             // Whatever the strategy made of a statement that was cut.
             let cut = self.budget.error(limits).filter(|_| error.blames_strategy());
@@ -202,6 +205,8 @@ impl Worker {
             self.session = Some(session);
             return Err(error);
         }
+        // Waiting for the writer, or for a refresh, is no part of it.
+        self.meter = Meter::start();
         let (claims, session) = self.call(session, request);
         let Some(mut session) = session else {
             return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
