@@ -23,6 +23,7 @@ mod killed;
 mod live_writer;
 mod loading;
 mod log_itself;
+mod odd_cells;
 mod page_checks;
 mod policy;
 mod report;

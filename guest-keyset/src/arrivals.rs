@@ -7,16 +7,16 @@ use crate::tables::{FAMILIES, MAX_CHILDREN};
 /// Events with their series. They are looked up for each event: CROSS JOIN keeps that order.
 const MEMBERS: &str = "feed.events AS e CROSS JOIN scratch.series AS s";
 
-/// For events with ids above ?1, up to ?2, and series of the family that ?3 (by actor) and ?4 (by
+/// For events with ids from ?1 to ?2, and series of the family that ?3 (by actor) and ?4 (by
 /// action) name.
-const IS_MEMBER: &str = "e.id > ?1 AND e.id <= ?2
+const IS_MEMBER: &str = "e.id >= ?1 AND e.id <= ?2
     AND s.actor_id IS CASE WHEN ?3 THEN e.actor_id END
     AND s.action IS CASE WHEN ?4 THEN e.action END";
 
 /// Series that have no row yet. The bounds are widened as events are counted.
 const NEW_SERIES: &str = "INSERT INTO scratch.series (actor_id, action, n, height, oldest, newest)
     SELECT DISTINCT CASE WHEN ?3 THEN e.actor_id END, CASE WHEN ?4 THEN e.action END, 0, 0, ?5, ?6
-    FROM feed.events AS e WHERE e.id > ?1 AND e.id <= ?2 AND NOT EXISTS (
+    FROM feed.events AS e WHERE e.id >= ?1 AND e.id <= ?2 AND NOT EXISTS (
         SELECT 1 FROM scratch.series AS s
         WHERE s.actor_id IS CASE WHEN ?3 THEN e.actor_id END
         AND s.action IS CASE WHEN ?4 THEN e.action END
@@ -24,16 +24,16 @@ const NEW_SERIES: &str = "INSERT INTO scratch.series (actor_id, action, n, heigh
 
 type Family = (bool, bool);
 
-fn params((by_actor, by_action): Family, above: i64, end: i64) -> [Param<'static>; 4] {
-    [above, end, by_actor.into(), by_action.into()].map(Param::Integer)
+fn params((by_actor, by_action): Family, first: i64, end: i64) -> [Param<'static>; 4] {
+    [first, end, by_actor.into(), by_action.into()].map(Param::Integer)
 }
 
-/// Takes in the events with ids above `above`, up to `end`.
-pub(crate) fn take_in<W: Writer>(writer: &mut W, above: i64, end: i64) -> Result<(), W::Error> {
+/// Takes in the events with ids from `first` to `end`.
+pub(crate) fn take_in<W: Writer>(writer: &mut W, first: i64, end: i64) -> Result<(), W::Error> {
     for family in FAMILIES {
-        count_in_series(writer, family, above, end)?;
-        insert_keys(writer, family, above, end)?;
-        count_in_buckets(writer, family, above, end)?;
+        count_in_series(writer, family, first, end)?;
+        insert_keys(writer, family, first, end)?;
+        count_in_buckets(writer, family, first, end)?;
     }
     buckets::split_overflowing(writer)
 }
@@ -42,20 +42,20 @@ pub(crate) fn take_in<W: Writer>(writer: &mut W, above: i64, end: i64) -> Result
 pub(crate) fn insert_keys<W: Writer>(
     writer: &mut W,
     family: Family,
-    above: i64,
+    first: i64,
     end: i64,
 ) -> Result<(), W::Error> {
     let sql = format!(
         "INSERT INTO scratch.keys (series, created_at, id)
         SELECT s.series, e.created_at, e.id FROM {MEMBERS} WHERE {IS_MEMBER} ORDER BY 1, 2, 3"
     );
-    writer.execute(&sql, &params(family, above, end)).map(drop)
+    writer.execute(&sql, &params(family, first, end)).map(drop)
 }
 
-fn count_in_series<W: Writer>(writer: &mut W, family: Family, above: i64, end: i64) -> Result<(), W::Error> {
-    let [above, end, by_actor, by_action] = params(family, above, end);
+fn count_in_series<W: Writer>(writer: &mut W, family: Family, first: i64, end: i64) -> Result<(), W::Error> {
+    let [first, end, by_actor, by_action] = params(family, first, end);
     let nothing = [i64::MAX, i64::MIN].map(Param::Integer);
-    let new = [above, end, by_actor, by_action, nothing[0], nothing[1]];
+    let new = [first, end, by_actor, by_action, nothing[0], nothing[1]];
     writer.execute(NEW_SERIES, &new)?;
     let sql = format!(
         "UPDATE scratch.series SET n = series.n + new.n,
@@ -66,17 +66,17 @@ fn count_in_series<W: Writer>(writer: &mut W, family: Family, above: i64, end: i
         ) AS new
         WHERE series.series = new.series"
     );
-    writer.execute(&sql, &[above, end, by_actor, by_action]).map(drop)
+    writer.execute(&sql, &[first, end, by_actor, by_action]).map(drop)
 }
 
 /// Counts the events in the buckets above them, and gives buckets to the series that they made long.
-fn count_in_buckets<W: Writer>(writer: &mut W, family: Family, above: i64, end: i64) -> Result<(), W::Error> {
-    let [above, end, by_actor, by_action] = params(family, above, end);
+fn count_in_buckets<W: Writer>(writer: &mut W, family: Family, first: i64, end: i64) -> Result<(), W::Error> {
+    let [first, end, by_actor, by_action] = params(family, first, end);
     let sql = format!(
         "SELECT DISTINCT s.series, s.height FROM {MEMBERS}
         WHERE {IS_MEMBER} AND s.n > {MAX_CHILDREN}"
     );
-    let long = writer.query(&sql, &[above, end, by_actor, by_action])?;
+    let long = writer.query(&sql, &[first, end, by_actor, by_action])?;
     let mut highest = 0;
     let mut without_buckets = Vec::new();
     for row in 0..long.len() {
@@ -90,7 +90,7 @@ fn count_in_buckets<W: Writer>(writer: &mut W, family: Family, above: i64, end: 
     for level in 1..=highest {
         let level = Param::Integer(level);
         let sql = count_in_level();
-        writer.execute(&sql, &[above, end, by_actor, by_action, level])?;
+        writer.execute(&sql, &[first, end, by_actor, by_action, level])?;
     }
     for series in without_buckets {
         buckets::raise(writer, series, 0)?;

@@ -11,7 +11,7 @@ const FAMILY_STEPS: i64 = FAMILIES.len() as i64;
 /// The events are grouped once; the other families are sums over the result.
 const PAIRS: &str = "INSERT INTO scratch.series (actor_id, action, n, height, oldest, newest)
     SELECT actor_id, action, count(*), 0, min(created_at), max(created_at)
-    FROM feed.events WHERE id > 0 AND id <= ?1 GROUP BY actor_id, action";
+    FROM feed.events WHERE id <= ?1 GROUP BY actor_id, action";
 
 const ACTORS: &str = "INSERT INTO scratch.series (actor_id, action, n, height, oldest, newest)
     SELECT actor_id, NULL, sum(n), 0, min(oldest), max(newest)
@@ -35,7 +35,7 @@ pub(crate) fn step<W: Writer>(writer: &mut W, state: &mut State, through: i64) -
             writer.execute(family, &[])?;
         }
     } else if let Some((_, family)) = (1..).zip(FAMILIES).find(|(step, _)| *step == state.step) {
-        insert_keys(writer, family, 0, state.filling)?;
+        insert_keys(writer, family, i64::MIN, state.filling)?;
     } else {
         let level = state.step - FAMILY_STEPS;
         if !build_level(writer, level)? {

@@ -22,7 +22,9 @@ pub fn page<R: Reader>(reader: &mut R, request: &PageRequest<'_>) -> Result<Vec<
     let bound = request.up_to.map_or(high_water, |up_to| up_to.min(high_water));
     let (series, covered) = Series::find(reader, filter)?;
 
-    let uncovered = Ids { above: covered, up_to: bound };
+    // While nothing is covered, not even events with ids that are not positive are.
+    let above = if covered == 0 { i64::MIN } else { covered };
+    let uncovered = Ids { above, up_to: bound };
     let tail = if uncovered.is_empty() {
         Vec::new()
     } else {

@@ -31,7 +31,7 @@ pub fn refresh<W: Writer>(writer: &mut W, through: i64) -> Result<Progress, W::E
             fill::step(writer, &mut state, through)?;
         } else {
             let end = slice_end(writer, state.covered, through)?;
-            arrivals::take_in(writer, state.covered, end)?;
+            arrivals::take_in(writer, state.covered + 1, end)?;
             state.covered = end;
         }
         state.save(writer)?;

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::cell;
 use crate::digests::{DigestKey, RowDigest};
 use crate::error::Error;
 use crate::folder::COLUMNS;
 use crate::limits::HOST_WAIT;
 use crate::log_reader::LogReader;
+use crate::quarantine;
 use crate::{Identity, Log};
 
 /// Most rows of one read transaction.
@@ -61,12 +63,8 @@ impl Feeder {
     /// All of an event's columns as one text; None if there is no such event.
     pub fn row_text(&self, id: i64) -> Result<Option<String>, Error> {
         self.log.read(|log| {
-            log.prepare_cached(
-                "SELECT id || '|' || created_at || '|' || actor_id || '|' || action || '|' || resource_type || '|' || \
-                 resource_id || '|' || payload_offset || '|' || payload_len FROM log.audit_events WHERE id = ?1",
-            )?
-            .query_row([id], |row| row.get(0))
-            .optional()
+            let select = format!("SELECT {} FROM log.audit_events WHERE id = ?1", joined());
+            log.prepare_cached(&select)?.query_row([id], |row| text(row, 0)).optional()
         })
     }
 
@@ -74,14 +72,14 @@ impl Feeder {
     pub fn each_row_text(&self, mut each: impl FnMut(&str)) -> Result<(), Error> {
         let select = format!(
             "SELECT id, {} FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) ORDER BY id LIMIT {RANGE_ROWS}",
-            COLUMNS.join(" || '|' || ")
+            joined()
         );
         let mut after = None::<i64>;
         loop {
             crate::interrupt::check()?;
             let texts = self.log.read(|log| {
                 let mut statement = log.prepare_cached(&select)?;
-                let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let rows = statement.query_map([after], |row| Ok((row.get(0)?, text(row, 1)?)))?;
                 rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
             })?;
             match texts.last() {
@@ -94,7 +92,7 @@ impl Feeder {
         }
     }
 
-    /// Hands over actor and action of every event, in order of id, in short ranges.
+    /// Hands over actor and action of every event, in order of id, in short ranges; but for those of which one is odd.
     pub fn each_subject(&self, mut each: impl FnMut(i64, &str)) -> Result<(), Error> {
         let select = format!(
             "SELECT id, actor_id, action FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) \
@@ -105,14 +103,17 @@ impl Feeder {
             crate::interrupt::check()?;
             let subjects = self.log.read(|log| {
                 let mut statement = log.prepare_cached(&select)?;
-                let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-                rows.collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()
+                let rows = statement.query_map([after], |row| {
+                    let (actor, action) = (row.get_ref(1)?.as_i64(), row.get_ref(2)?.as_str());
+                    Ok((row.get(0)?, actor.ok().zip(action.ok().map(str::to_owned))))
+                })?;
+                rows.collect::<rusqlite::Result<Vec<(i64, Option<(i64, String)>)>>>()
             })?;
             match subjects.last() {
-                Some((id, ..)) => after = Some(*id),
+                Some((id, _)) => after = Some(*id),
                 None => return Ok(()),
             }
-            for (_, actor, action) in &subjects {
+            for (actor, action) in subjects.iter().filter_map(|(_, subject)| subject.as_ref()) {
                 each(*actor, action);
             }
         }
@@ -178,8 +179,9 @@ impl Feeder {
     }
 
     /// Copies one range of events after `after` (None: from the first) and up to `through` into
-    /// `feed.events` of the other connection: the columns named. `copied` then holds what was copied, each with the
-    /// digest of all of its row; none when nothing is left.
+    /// `feed.events` of the other connection: the columns named. Of those that have an odd cell it copies stand-ins, or
+    /// nothing where no page can hold the event, and notes them in `feed.keyhole_quarantine`. `copied` then holds the
+    /// whole range, each event with the digest of all of its row; none when nothing is left.
     pub fn copy_range(
         &self,
         into: &Connection,
@@ -189,25 +191,32 @@ impl Feeder {
         through: i64,
         copied: &mut Vec<RowDigest>,
     ) -> Result<(), Error> {
-        let names = columns.join(", ");
-        let places = (1..=columns.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
+        let fed: Vec<(usize, &str)> =
+            (0..).zip(COLUMNS).filter(|(_, column)| columns.contains(column)).collect();
+        let names = fed.iter().map(|(_, column)| *column).collect::<Vec<_>>().join(", ");
+        let places = (1..=fed.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
         let insert = format!("/*keyhole*/ INSERT INTO feed.events ({names}) VALUES ({places})");
-        let fed: Vec<usize> =
-            columns.iter().filter_map(|column| COLUMNS.iter().position(|known| known == column)).collect();
         let again = Cell::new(false);
         self.log
             .read(|log| {
                 if again.replace(true) {
                     let undo = "/*keyhole*/ DELETE FROM feed.events WHERE ?1 IS NULL OR id > ?1";
                     into.prepare_cached(undo)?.execute([after])?;
+                    let undo = "/*keyhole*/ DELETE FROM feed.keyhole_quarantine WHERE ?1 IS NULL OR id > ?1";
+                    into.prepare_cached(undo)?.execute([after])?;
                 }
                 let mut insert = into.prepare_cached(&insert)?;
                 copied.clear();
                 range(log, after, through, |row| {
                     copied.push(RowDigest { id: row.get(0)?, digest: key.digest(row)? });
-                    for (place, &column) in (1..).zip(&fed) {
-                        let cell = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(column)?);
-                        insert.raw_bind_parameter(place, cell)?;
+                    quarantine::note(row, into)?;
+                    // At a time that no window can hold: no page holds the event either.
+                    if cell::stand_in("created_at", row.get_ref(1)?).is_none() {
+                        return Ok(());
+                    }
+                    for (place, &(column, name)) in (1..).zip(&fed) {
+                        let cell = cell::stand_in(name, row.get_ref(column)?).unwrap_or(ValueRef::Null);
+                        insert.raw_bind_parameter(place, rusqlite::types::ToSqlOutput::Borrowed(cell))?;
                     }
                     insert.raw_execute().map(drop)
                 })
@@ -233,13 +242,15 @@ impl Feeder {
         })
     }
 
-    /// Copies the first `most` events, all columns, into the main database of another connection.
+    /// Copies the first `most` events, all columns, into the main database of another connection; but for one with the
+    /// largest id that there can be, after which nothing can be appended.
     /// Returns where their last payload ends.
     pub fn copy_rows(&self, into: &Connection, most: u64) -> Result<u64, Error> {
         let names = COLUMNS.join(", ");
         let insert = format!("INSERT INTO audit_events ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
         let select = format!(
-            "SELECT {names} FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) ORDER BY id LIMIT {RANGE_ROWS}"
+            "SELECT {names} FROM log.audit_events WHERE (?1 IS NULL OR id > ?1) AND id < {} ORDER BY id LIMIT {RANGE_ROWS}",
+            i64::MAX
         );
         let (mut copied, mut after, mut end) = (0u64, None::<i64>, 0u64);
         while copied < most {
@@ -261,7 +272,8 @@ impl Feeder {
                     }
                     insert.raw_execute()?;
                     last = Some(row.get(0)?);
-                    let span_end = row.get::<_, i64>(6)?.saturating_add(row.get::<_, i64>(7)?);
+                    let number = |column| row.get_ref(column).map(|cell| cell.as_i64().unwrap_or(0));
+                    let span_end = number(6)?.saturating_add(number(7)?);
                     reach = reach.max(u64::try_from(span_end).unwrap_or(0));
                     count += 1;
                     if copied + count == most {
@@ -301,4 +313,14 @@ fn range(
         }
     }
     Ok(read < RANGE_ROWS)
+}
+
+/// All of an event's columns as one text: an expression.
+fn joined() -> String {
+    COLUMNS.map(|column| format!("ifnull({column}, 'NULL')")).join(" || '|' || ")
+}
+
+/// The text of such an expression, whatever bytes it is made of.
+fn text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }

@@ -131,6 +131,8 @@ pub struct Ledger {
     pub covered: Option<i64>,
     /// Whether the page was proved complete between its ends.
     pub proved: bool,
+    /// Whether the reference answered in the strategy's place: an odd cell of the log could have touched the page.
+    pub by_reference: bool,
     /// What was denied: rule and object.
     denials: Vec<(&'static str, String)>,
     /// How often something was denied.

@@ -6,6 +6,7 @@
 //! The modules stand in the order of their dependencies: each uses only those below it.
 
 pub mod session;
+mod reference;
 pub mod usage;
 pub mod units;
 pub mod dataset;
@@ -18,6 +19,8 @@ pub mod value;
 mod vetting;
 mod sql_text;
 pub mod feed;
+pub mod quarantine;
+pub mod cell;
 pub mod digests;
 pub mod folder;
 mod schema;
@@ -42,7 +45,7 @@ pub mod interrupt;
 pub mod thread_clock;
 pub mod error;
 pub mod limits;
-mod key;
+pub mod key;
 pub mod hash;
 pub mod visible;
 #[cfg(test)]

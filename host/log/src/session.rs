@@ -19,7 +19,7 @@ use crate::limits::{Limits, MOST_CALLS, MOST_CLAIMS, SLOT_BITS};
 use crate::model::{Page, Row, Span};
 use crate::payload::{PayloadFile, Payloads};
 use crate::reader_gate::{ReadPermit, ReaderGate};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Pinned, Snapshot};
 use crate::statement::StatementRunner;
 use crate::value::{Rows, Value};
 use crate::{Identity, Log, json, sqlite_memory};
@@ -102,6 +102,8 @@ pub struct Session {
     /// Whether the log was written to, and nobody has asked yet.
     moved: bool,
     high_water: i64,
+    /// Whether scratch has events in quarantine.
+    quarantine: bool,
     /// The running call's hold on the log.
     permit: Option<ReadPermit>,
 }
@@ -200,6 +202,7 @@ impl Session {
             seen_high_water: 0,
             moved: false,
             high_water: 0,
+            quarantine: false,
             permit: None,
         }
     }
@@ -228,9 +231,10 @@ impl Session {
         let pinned = patiently(self.statements.limits.busy_wait, || self.pin());
         self.statements.budget.arm(&self.statements.limits);
         match pinned {
-            Ok(((high_water, covered), permit)) => {
+            Ok((Pinned { high_water, covered, quarantine }, permit)) => {
                 self.permit = Some(permit);
                 self.high_water = high_water;
+                self.quarantine = quarantine;
                 self.ledger.high_water = high_water;
                 self.ledger.covered = covered;
             }
@@ -276,7 +280,7 @@ impl Session {
     }
 
     /// Opens the log as it lies now, where that is another way than before, and takes a snapshot.
-    fn pin(&mut self) -> Result<((i64, Option<i64>), ReadPermit), Error> {
+    fn pin(&mut self) -> Result<(Pinned, ReadPermit), Error> {
         self.statements.budget.check_cancelled()?;
         let Some(files) = &mut self.files else {
             return Err(Error::Engine("a session for refreshes has no log".to_owned()));
@@ -472,10 +476,14 @@ impl Session {
             span
         } else {
             self.statements.budget.check(&self.statements.limits)?;
-            let (offset, len) = self.snapshot().payload_place(id)?.ok_or(Error::UnknownEvent { id })?;
+            let place = self.snapshot().payload_place(id)?;
+            let (offset, len, after) = place.ok_or(Error::UnknownEvent { id })?;
             let span = match self.read_payload(id, offset, len) {
                 Err(error) if self.stand_ins && error.hidden().is_some() => self.payloads.stand_in(),
-                outcome => outcome.map_err(|error| self.with_key(id, error))?,
+                outcome => outcome.map_err(|error| match after {
+                    Some(key) if error.event().is_some() => error.at(key),
+                    _ => error,
+                })?,
             };
             self.payloads.remember(id, span);
             span
@@ -601,6 +609,7 @@ impl Session {
             statements: &self.statements,
             fingerprints: self.files.as_ref().map(|files| &*files.fingerprints),
             high_water: self.high_water,
+            quarantine: self.quarantine,
         }
     }
 

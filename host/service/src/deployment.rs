@@ -74,6 +74,7 @@ impl Environment {
             proven: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            by_reference: AtomicU64::new(0),
             out: AtomicU8::new(0),
             draining: AtomicBool::new(false),
             seen: AtomicI64::new(0),
@@ -125,6 +126,8 @@ pub(super) struct Deployment {
     proven: AtomicBool,
     in_flight: AtomicU64,
     answered: AtomicU64,
+    /// Requests that the reference answered in its place.
+    by_reference: AtomicU64,
     out: AtomicU8,
     draining: AtomicBool,
     /// The last snapshot that a page of it saw, and how much of it scratch covered.
@@ -231,6 +234,7 @@ impl Deployment {
     fn saw(&self, worker: &Worker) {
         if let Some(ledger) = worker.ledger() {
             self.seen.fetch_max(ledger.high_water, Relaxed);
+            self.by_reference.fetch_add(u64::from(ledger.by_reference), Relaxed);
             if let Some(covered) = ledger.covered {
                 self.covered.store(covered, Relaxed);
             }
@@ -248,6 +252,7 @@ impl Deployment {
                 bytes: scratch.bytes(),
                 quota: self.strategy.grants.scratch_quota,
                 dropped: scratch.drops().len() as u64,
+                quarantined: scratch.quarantine().events,
             }
         });
         Standing {
@@ -256,6 +261,7 @@ impl Deployment {
             proven: self.is_proven(),
             in_flight: self.in_flight(),
             answered: self.answered(),
+            by_reference: self.by_reference.load(Relaxed),
             breaker: self.breaker.state(),
             scratch,
         }

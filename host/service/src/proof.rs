@@ -125,7 +125,7 @@ impl<'a> Prover<'a> {
 
 fn differing(judged: Judged) -> Option<Box<Case>> {
     match judged {
-        Judged::Equal(_) => None,
+        Judged::Equal(_) | Judged::Unshown => None,
         Judged::Differs(case) => Some(case),
     }
 }

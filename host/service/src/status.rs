@@ -70,6 +70,8 @@ pub struct Standing {
     pub in_flight: u64,
     /// Requests that it has answered.
     pub answered: u64,
+    /// Those that the reference answered in its place, since an odd cell may have touched them.
+    pub by_reference: u64,
     /// Its breaker.
     pub breaker: BreakerState,
     /// Its scratch, if it has one.
@@ -104,6 +106,8 @@ pub struct ScratchState {
     pub quota: u64,
     /// How often it did not fit the log and was filled anew.
     pub dropped: u64,
+    /// Events that it covers and that have an odd cell: no page shows them.
+    pub quarantined: u64,
 }
 
 /// A swap of the active strategy.

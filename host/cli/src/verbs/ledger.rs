@@ -17,6 +17,7 @@ pub fn json(ledger: &Ledger, limits: &Limits) -> Value {
     let phases = &ledger.phases;
     json!({
         "high_water": ledger.high_water, "covered": ledger.covered, "proved": ledger.proved,
+        "by_reference": ledger.by_reference,
         "statements": ledger.statements().map(statement).collect::<Vec<_>>(), "other_runs": ledger.other_runs,
         "calls": calls, "rows": ledger.rows, "handles": ledger.handles,
         "payload_reads": ledger.payload_reads, "payload_bytes": ledger.payload_bytes,
@@ -67,6 +68,10 @@ pub fn document(ledger: &Ledger, limits: &Limits, refreshed: Option<String>) -> 
     fact("snapshot", format!("events up to {}{covered}", ledger.high_water));
     let proved = "proved complete between its ends";
     let unproved = "not proved complete: its span is long";
+    if ledger.by_reference {
+        let words = "the reference's: an event that cannot be shown is on it, or its place could touch it";
+        fact("answer", words.to_owned());
+    }
     fact("page", if ledger.proved { proved } else { unproved }.to_owned());
     for statement in ledger.statements() {
         let StatementUse { runs, rows, vm_steps, full_scan_steps, sorts, automatic_indexes, .. } = statement;

@@ -10,6 +10,7 @@ use crate::args::Common;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped};
 use crate::verbs::{cache_folder, document};
 use keyhole_log::error::Error;
+use keyhole_log::quarantine::Summary;
 use keyhole_log::visible::visible;
 use keyhole_runtime::policy::Policy;
 use keyhole_runtime::scratch::kept::{self, Kept};
@@ -53,6 +54,7 @@ struct Line<'a> {
     digest: Option<String>,
     log: Option<&'a str>,
     covered: Option<u64>,
+    quarantine: Option<&'a Summary>,
     bytes: u64,
     last_used: String,
     in_use: bool,
@@ -93,7 +95,8 @@ fn list(common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
     if !kept.is_empty() {
         section = section.with(table(&kept));
     }
-    let document = Document { title: title(cache), verdict: None, sections: vec![section] };
+    let sections = [section].into_iter().chain(quarantine(&kept)).collect();
+    let document = Document { title: title(cache), verdict: None, sections };
     document::show(common, &document, &listed, None)?;
     Ok(0)
 }
@@ -183,6 +186,7 @@ fn line(kept: &Kept) -> Line<'_> {
         digest: about.ok().map(|about| format!("sha256:{}", about.digest)),
         log: about.ok().map(|about| about.log.as_str()),
         covered: about.ok().map(|about| about.covered),
+        quarantine: about.ok().map(|about| &about.quarantine),
         bytes: kept.bytes,
         last_used: when(kept.last_used),
         in_use: kept.in_use,
@@ -192,18 +196,58 @@ fn line(kept: &Kept) -> Line<'_> {
 
 fn table(kept: &[Kept]) -> Block {
     let rows = kept.iter().map(|kept| {
-        let [whose, log, covered] = match &kept.about {
+        let [whose, log, covered, odd] = match &kept.about {
             Ok(about) => {
-                [about.strategies.join(", ").into(), about.log.as_str().into(), grouped(about.covered).into()]
+                let odd = match about.quarantine.events {
+                    0 => "0".into(),
+                    events => Cell::warn(grouped(events)),
+                };
+                [
+                    about.strategies.join(", ").into(),
+                    about.log.as_str().into(),
+                    grouped(about.covered).into(),
+                    odd,
+                ]
             }
-            Err(why) => [Cell::warn(why.as_str()), "".into(), "".into()],
+            Err(why) => [Cell::warn(why.as_str()), "".into(), "".into(), "".into()],
         };
         let in_use = if kept.in_use { Cell::good("yes") } else { "no".into() };
         let (bytes, when) = (grouped(kept.bytes).into(), to_the_minute(kept.last_used).into());
-        vec![whose, log, covered, bytes, when, in_use, kept.name().into()]
+        vec![whose, log, covered, odd, bytes, when, in_use, kept.name().into()]
     });
-    let headings = ["strategy", "log", "#covered", "#bytes", "last used (UTC)", "in use", "folder"];
+    let headings =
+        ["strategy", "log", "#covered", "#quarantined", "#bytes", "last used (UTC)", "in use", "folder"];
     Block::table(&headings, rows.collect())
+}
+
+/// The events that no page shows, of each log once: every scratch of a log finds the same.
+fn quarantine(kept: &[Kept]) -> Option<Section> {
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut logs: Vec<&str> = Vec::new();
+    for about in kept.iter().filter_map(|kept| kept.about.as_ref().ok()) {
+        if about.quarantine.events == 0 || logs.contains(&about.log.as_str()) {
+            continue;
+        }
+        logs.push(&about.log);
+        for event in &about.quarantine.first {
+            let cells = [&event.column, &event.found].map(|text| Cell::from(visible(text)));
+            rows.push(
+                [about.log.as_str().into(), event.id.to_string().into()].into_iter().chain(cells).collect(),
+            );
+        }
+        let more = about.quarantine.events.saturating_sub(about.quarantine.first.len() as u64);
+        if more > 0 {
+            rows.push(vec![
+                about.log.as_str().into(),
+                format!("{} more", grouped(more)).into(),
+                "".into(),
+                "".into(),
+            ]);
+        }
+    }
+    let headings = ["log", "#event", "column", "holds"];
+    let heading = "events in quarantine: no page shows them before their writer has mended the cell";
+    (!rows.is_empty()).then(|| Section::new(heading).with(Block::table(&headings, rows)))
 }
 
 fn title(cache: &Path) -> String {

@@ -198,6 +198,8 @@ fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> 
     }
     let (digest, count, bytes, failed) = match outcome {
         Ok(page) => (digest(&page), page.len() as u64, page.payload_bytes(), None),
+        // The log's fault: whoever is asked says the same.
+        Err(Error::BadCell { event, .. }) => (format!("bad-cell {event}"), 0, 0, None),
         Err(error) if error.blames_strategy() => (String::new(), 0, 0, Some(error.observed())),
         Err(error) => return Err(error),
     };

@@ -101,6 +101,7 @@ fn timed(worker: &mut dyn Pager, request: &PageRequest) -> Result<f64, Error> {
         let began = Instant::now();
         match worker.page(request) {
             Ok(_) => times.push(began.elapsed().as_secs_f64() * 1e6),
+            Err(Error::BadCell { .. }) => break,
             Err(error) if error.blames_strategy() => break,
             Err(error) => return Err(error),
         }

@@ -196,8 +196,13 @@ impl Shift<'_> {
         Ok(())
     }
 
+    /// A page with an event that cannot be shown counts as an empty one, on every side.
     fn page(&self, pager: &mut dyn Pager, place: usize) -> Result<Page, Stop> {
-        pager.page(&self.batch.requests[place]).map_err(|error| Stop::Pager(place, error))
+        let request = &self.batch.requests[place];
+        match pager.page(request) {
+            Err(Error::BadCell { .. }) => Ok(Page::empty(request.clone(), 0)),
+            answer => answer.map_err(|error| Stop::Pager(place, error)),
+        }
     }
 
     fn render(&self, page: &Page, buffer: &mut Vec<u8>) {

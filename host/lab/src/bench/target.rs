@@ -169,7 +169,11 @@ fn spans(host: &Host<'_>, log: &Log, at: usize, plan: &Plan) -> Result<Arc<Spans
     for request in plan.mixes.iter().filter(|mix| mix.log == at).flat_map(|mix| &mix.requests) {
         keyhole_log::interrupt::check()?;
         if !spans.contains_key(request) {
-            spans.insert(request.clone(), Spans::of(&trusted.page(request)?));
+            let of_page = match trusted.page(request) {
+                Err(Error::BadCell { .. }) => Spans::default(),
+                page => Spans::of(&page?),
+            };
+            spans.insert(request.clone(), of_page);
         }
     }
     Ok(Arc::new(spans))

@@ -20,7 +20,8 @@ const WRITER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 pub fn copy(log: &Log, folder: &Path, most: u64) -> Result<(), Error> {
     let target = folder.join("audit.db");
     let connection = Connection::open(&target)?;
-    connection.execute_batch(SCHEMA)?;
+    // Whatever the log's cells hold is copied.
+    connection.execute_batch(&SCHEMA.replace(" NOT NULL", ""))?;
     connection.execute_batch("PRAGMA synchronous=OFF; BEGIN")?;
     let feeder = Feeder::open(log)?;
     let end = feeder.copy_rows(&connection, most)?;

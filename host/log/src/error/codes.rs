@@ -137,6 +137,12 @@ pub const CODES: &[Code] = &[
         "Send the request again. If it happens often, see what keeps the processors busy.",
     ),
     code(
+        "bad-cell",
+        2,
+        "A cell of an event does not hold what its column should; the error names event, column and what was found. No page with it is given.",
+        "Have its writer mend the cell: the event is then shown. See \"Records that cannot be shown\".",
+    ),
+    code(
         "log-needs-recovery",
         2,
         "A writer was killed in mid-commit and left a hot journal; or in WAL mode commits are in a `-wal` whose `-shm` is missing.",
@@ -297,6 +303,7 @@ mod tests {
             Error::PayloadCorrupt { id: 1, fault: PayloadFault::Place, why: what(), after: None },
             Error::PayloadTooLarge { id: 1, len: 2, read: 0, allowed: 1, after: None },
             Error::Starved { limit: "wall_time", allowed: 1, spent: Spent::default() },
+            Error::BadCell { event: 1, column: "action", found: what(), after: None },
             Error::ScratchUnfit { why: what() },
             Error::Cancelled,
             Error::Interrupted,

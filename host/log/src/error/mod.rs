@@ -154,6 +154,19 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
+    /// A cell of an event does not hold what its column should, so the event cannot be shown.
+    #[error("event {event} cannot be shown: its {column} holds {found}")]
+    BadCell {
+        /// The event.
+        event: i64,
+        /// The column.
+        column: &'static str,
+        /// What was found there, fit to be shown and short.
+        found: String,
+        /// The place in the order from which a walk goes on past the event; None where its time has none, or where the
+        /// limits left no time to see whether the page holds the event.
+        after: Option<Key>,
+    },
     /// A strategy asked for something that its policy does not grant.
     #[error("denied by rule {rule}: {object}")]
     Denied {
@@ -375,6 +388,7 @@ impl Error {
             Self::PayloadCorrupt { .. } => "payload-corrupt",
             Self::PayloadTooLarge { .. } => "payload-too-large",
             Self::Starved { .. } => "starved",
+            Self::BadCell { .. } => "bad-cell",
             Self::Denied { .. } => "denied",
             Self::Budget { .. } => "budget",
             Self::Sql { .. } => "sql",

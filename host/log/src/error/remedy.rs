@@ -56,6 +56,9 @@ impl Error {
                 "ask for fewer events at once, or raise payload_bytes in the policy"
             }
             Self::Starved { .. } => "send the request again once the machine is less busy",
+            Self::BadCell { .. } => {
+                "have its writer mend that cell of audit.db; every page without the event is given meanwhile"
+            }
             Self::BadCursor { .. } => "start the walk again with a page number",
             Self::NoSuchStrategy { .. } => {
                 "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"

@@ -47,6 +47,7 @@ impl Error {
             Self::PayloadCorrupt { id, after, .. } | Self::PayloadTooLarge { id, after, .. } => {
                 Some((*id, *after))
             }
+            Self::BadCell { event, after, .. } => Some((*event, *after)),
             Self::Unshown { place, .. } => Some((place.event, Some(place.after))),
             Self::During { source, .. } | Self::Ungranted { source, .. } => source.event(),
             Self::Repeated { source, .. } => source.event(),

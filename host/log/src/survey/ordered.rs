@@ -1,13 +1,14 @@
 //! Every event of a log in its one order, read natively in short ranges: what whole walks are held against.
 
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::Log;
 use crate::error::Error;
 use crate::limits::HOST_WAIT;
 use crate::log_reader::LogReader;
 use crate::model::span_at;
-use crate::model::{Filter, Key, Page, PageRequest, Position};
+use crate::model::{Filter, Page, PageRequest, Position};
 use crate::payload::{PayloadFile, STAND_IN};
 use crate::snapshot::push;
 
@@ -19,7 +20,10 @@ const RANGE: &str = "/*keyhole*/ SELECT id, created_at, actor_id, action, resour
     payload_len FROM log.audit_events INDEXED BY idx_created_at WHERE created_at <= ?1 AND id <= ?3 \
     AND (?2 IS NULL OR created_at < ?1 OR id < ?2) ORDER BY created_at DESC, id DESC LIMIT ?4";
 
-/// A scan from the newest event to the oldest.
+/// Events of one read transaction, and the place of the last one, odd or not.
+type Piece = (Page, Option<(Value, i64)>);
+
+/// A scan from the newest event to the oldest, but for those that have an odd cell: no page shows them.
 ///
 /// Rows never change and ids only grow, so ranges that are bounded by the largest id at the start are one
 /// snapshot, though the log's writer never waits for longer than one of them. A payload that cannot be shown has the
@@ -28,7 +32,8 @@ pub struct Ordered {
     log: LogReader,
     payloads: PayloadFile,
     up_to: i64,
-    last: Option<Key>,
+    /// Time and id of the last event that was read, odd or not.
+    last: Option<(Value, i64)>,
 }
 
 impl Ordered {
@@ -54,7 +59,14 @@ impl Ordered {
 
     /// The next events, each with its payload; none at the end.
     pub fn range(&mut self) -> Result<Page, Error> {
-        let mut page = self.log.read(|log| self.rows(log))?;
+        let mut page = loop {
+            let (page, last) = self.log.read(|log| self.rows(log))??;
+            let ended = last.is_none();
+            self.last = last.or(self.last.take());
+            if ended || !page.is_empty() {
+                break page;
+            }
+        };
         for row in &mut page.rows {
             let start = page.payloads.len();
             let (id, offset, len) = (row.id, row.payload_offset, row.payload_len);
@@ -64,26 +76,34 @@ impl Ordered {
             }
             row.payload = span_at(start, page.payloads.len() - start);
         }
-        self.last = page.last_key().or(self.last);
         Ok(page)
     }
 
-    fn rows(&self, log: &Connection) -> rusqlite::Result<Page> {
+    /// One range, and the place of the last event in it, odd or not.
+    fn rows(&self, log: &Connection) -> rusqlite::Result<Result<Piece, Error>> {
         let request = PageRequest {
             filter: Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None },
-            position: self.last.map_or(Position::Page(1), Position::After),
+            position: Position::Page(1),
             page_size: RANGE_ROWS,
             up_to: Some(self.up_to),
         };
         let mut page = Page::empty(request, self.up_to);
-        let newest = self.last.map_or(i64::MAX, |key| key.created_at);
-        let before = self.last.map(|key| key.id);
+        let (newest, before) = match &self.last {
+            Some((time, id)) => (time.clone(), Some(*id)),
+            None => (Value::Integer(i64::MAX), None),
+        };
         let mut statement = log.prepare_cached(RANGE)?;
         let mut rows = statement.query((newest, before, self.up_to, RANGE_ROWS))?;
+        let mut last = None;
         while let Some(row) = rows.next()? {
-            push(row, &mut page)?;
+            last = Some((Value::try_from(row.get_ref(1)?).map_err(rusqlite::Error::from)?, row.get(0)?));
+            match push(row, &mut page) {
+                Ok(()) | Err(Error::BadCell { .. }) => {}
+                Err(Error::Sqlite(error)) => return Err(error),
+                Err(error) => return Ok(Err(error)),
+            }
         }
-        Ok(page)
+        Ok(Ok((page, last)))
     }
 }
 

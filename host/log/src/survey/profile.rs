@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use crate::Log;
+use crate::cell;
 use crate::error::Error;
 use crate::limits::HOST_WAIT;
 use crate::log_reader::LogReader;
@@ -56,7 +57,7 @@ impl Profile {
         let (ties, first) = log.read(|connection| {
             let mut ties = connection.prepare(
                 "SELECT created_at FROM (SELECT created_at FROM log.audit_events INDEXED BY idx_created_at \
-                 ORDER BY created_at LIMIT 20000) GROUP BY created_at HAVING count(*) > 1 LIMIT 64",
+                 WHERE typeof(created_at) = 'integer' ORDER BY created_at LIMIT 20000) GROUP BY created_at HAVING count(*) > 1 LIMIT 64",
             )?;
             let ties = ties.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
             Ok((ties, first_row(connection)?))
@@ -86,26 +87,27 @@ pub struct FirstRow {
     pub payload_len: i64,
 }
 
+/// None where it has an odd cell, too.
 fn first_row(connection: &Connection) -> rusqlite::Result<Option<FirstRow>> {
     let mut statement = connection.prepare(
         "SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len \
          FROM log.audit_events ORDER BY id LIMIT 1",
     )?;
     let mut rows = statement.query([])?;
-    rows.next()?
-        .map(|row| {
-            Ok(FirstRow {
-                id: row.get(0)?,
-                created_at: row.get(1)?,
-                actor_id: row.get(2)?,
-                action: row.get(3)?,
-                resource_type: row.get(4)?,
-                resource_id: row.get(5)?,
-                payload_offset: row.get(6)?,
-                payload_len: row.get(7)?,
-            })
-        })
-        .transpose()
+    let Some(row) = rows.next()? else { return Ok(None) };
+    if cell::odd(row)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(FirstRow {
+        id: row.get(0)?,
+        created_at: row.get(1)?,
+        actor_id: row.get(2)?,
+        action: row.get(3)?,
+        resource_type: row.get(4)?,
+        resource_id: row.get(5)?,
+        payload_offset: row.get(6)?,
+        payload_len: row.get(7)?,
+    }))
 }
 
 #[derive(Default)]
@@ -128,17 +130,24 @@ impl Tally {
         let mut rows = statement.query((after, RANGE_ROWS))?;
         let mut last = None;
         while let Some(row) = rows.next()? {
-            let (id, created_at, actor): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let action = row.get_ref(3)?.as_str()?;
+            let id: i64 = row.get(0)?;
             last = Some(id);
             tally.rows += 1;
             tally.high_water = id;
-            let (oldest, newest) = tally.times.unwrap_or((created_at, created_at));
-            tally.times = Some((oldest.min(created_at), newest.max(created_at)));
-            if tally.actors.len() < MOST_ACTORS {
+            // Cells that are odd are not summed up.
+            if let Ok(created_at) = row.get_ref(1)?.as_i64() {
+                let (oldest, newest) = tally.times.unwrap_or((created_at, created_at));
+                tally.times = Some((oldest.min(created_at), newest.max(created_at)));
+            }
+            if let Ok(actor) = row.get_ref(2)?.as_i64()
+                && tally.actors.len() < MOST_ACTORS
+            {
                 tally.actors.insert(actor);
             }
-            if tally.actions.len() < MOST_ACTIONS && !tally.actions.contains(action) {
+            if let Ok(action) = row.get_ref(3)?.as_str()
+                && tally.actions.len() < MOST_ACTIONS
+                && !tally.actions.contains(action)
+            {
                 tally.actions.insert(action.to_owned());
             }
         }

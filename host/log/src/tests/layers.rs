@@ -448,6 +448,7 @@ fn a_scratch_whose_last_event_is_not_the_logs_is_unfit_as_soon_as_the_log_has_ch
     Feeder::open(&place.log).unwrap().digests(&key, Some(6), 7, &mut rows).unwrap();
     let scratch = Connection::open(&path).unwrap();
     scratch.execute_batch("CREATE TABLE keyhole_coverage (last, last_digest, key, n)").unwrap();
+    scratch.execute_batch("CREATE TABLE keyhole_quarantine (id, held_by, found, second)").unwrap();
     let covers = "INSERT INTO keyhole_coverage VALUES (7, ?1, ?2, 7)";
     scratch.execute(covers, (rows[0].digest.cast_signed(), key.bytes())).unwrap();
     let mut session = Session::for_pages(&place.log, Some(path), &Grants::local()).unwrap();

@@ -60,6 +60,7 @@ impl Stage {
             CREATE TABLE scratch.keyhole_block (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, digests BLOB NOT NULL);
             INSERT INTO scratch.keyhole_coverage VALUES (x'', 0, 0, x'', 0)";
         session.connection().execute_batch(own).unwrap();
+        crate::quarantine::create(session.connection()).unwrap();
         session.begin_refresh(0).unwrap();
         for sql in TABLES.iter().chain(if search { SEARCH.as_slice() } else { &[] }) {
             session.execute(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error}"));

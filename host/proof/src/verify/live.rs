@@ -48,7 +48,13 @@ pub fn live(
 
 impl Checker<'_, '_> {
     fn at_both_snapshots(&mut self, report: &mut StreamReport, request: &PageRequest) -> Result<(), Error> {
-        let high_water = self.sides.ask_reference(request)?.high_water;
+        let high_water = match self.sides.ask_reference(request) {
+            Err(Error::BadCell { .. }) => {
+                report.unshown += 1;
+                return Ok(());
+            }
+            page => page?.high_water,
+        };
         let judged = self.sides.judge(&bounded(request, high_water))?;
         self.take(report, judged)?;
         if self.is_over(report) {

@@ -118,6 +118,10 @@ impl Checker<'_, '_> {
                 Ok(())
             }
             Judged::Differs(case) => self.differs(report, &case),
+            Judged::Unshown => {
+                report.unshown += 1;
+                Ok(())
+            }
         }
     }
 

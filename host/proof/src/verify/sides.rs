@@ -27,6 +27,8 @@ pub enum Judged {
     Equal(Page),
     /// With a difference.
     Differs(Box<Case>),
+    /// With no page, since an event that cannot be shown is on it, or could be: it has an odd cell.
+    Unshown,
 }
 
 /// A request on which the sides differ.
@@ -65,7 +67,10 @@ impl Sides<'_> {
     /// Errors: whatever keeps the comparison from being made, which is every failure of the reference,
     /// and those of the subject that it is not to blame for.
     pub fn judge(&mut self, request: &PageRequest) -> Result<Judged, Error> {
-        let subject = self.ask_subject(request)?;
+        let subject = match self.ask_subject(request) {
+            Err(error @ Error::BadCell { .. }) => return self.unshown(request, error),
+            subject => subject?,
+        };
         // After the subject: the log only grows, so the reference can see all that the subject saw.
         let mut reference = self.ask_reference(request)?;
         if let Ok(page) = &subject
@@ -79,12 +84,28 @@ impl Sides<'_> {
 
     /// Asks both, the reference for exactly the snapshot that the subject saw.
     pub fn judge_at_subjects_snapshot(&mut self, request: &PageRequest) -> Result<Judged, Error> {
-        let subject = self.ask_subject(request)?;
+        let subject = match self.ask_subject(request) {
+            Err(error @ Error::BadCell { .. }) => return self.unshown(request, error),
+            subject => subject?,
+        };
         let reference = match &subject {
             Ok(page) => self.ask_reference(&bounded(request, bound(request, page)))?,
             Err(_) => self.ask_reference(request)?,
         };
         Ok(judged(request, subject, reference))
+    }
+
+    /// The subject's page holds an event that cannot be shown: so must the reference's.
+    fn unshown(&mut self, request: &PageRequest, error: Error) -> Result<Judged, Error> {
+        match self.ask_reference(request) {
+            Err(Error::BadCell { event, .. }) if error.event().is_some_and(|(id, _)| id == event) => {
+                Ok(Judged::Unshown)
+            }
+            Err(other) => Err(other),
+            // Its limits left it no time to see whether the page holds the event.
+            Ok(_) if error.event().is_some_and(|(_, after)| after.is_none()) => Ok(Judged::Unshown),
+            Ok(_) => Err(error),
+        }
     }
 
     /// Asks the reference alone.
@@ -129,9 +150,10 @@ fn ask(pager: &mut dyn Pager, request: &PageRequest) -> Result<Page, Error> {
     loop {
         match pager.page(request) {
             Err(Error::Busy | Error::Starved { .. }) if attempts < ATTEMPTS_WHILE_BUSY => attempts += 1,
-            Err(Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. })
-                if attempts < ATTEMPTS_OVER_TIME =>
-            {
+            Err(
+                Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. }
+                | Error::BadCell { after: None, .. },
+            ) if attempts < ATTEMPTS_OVER_TIME => {
                 attempts += 1;
             }
             answer => return answer,

@@ -46,6 +46,9 @@ pub struct StreamReport {
     pub events: u64,
     /// How many pages differ.
     pub differing: u64,
+    /// Pages that neither side gave, since they hold an event that cannot be shown: not among the compared ones.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unshown: u64,
     /// Which share of pages drawn like these may differ all the same: under this, at 95 %. None where
     /// a page differs, or too few were not empty to bound anything.
     pub bound: Option<f64>,
@@ -112,6 +115,11 @@ pub struct Names<'a> {
     pub reference: &'a str,
     /// The options that the run had besides, a word each: repeating a request needs them too.
     pub options: &'a [String],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like this")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Report {

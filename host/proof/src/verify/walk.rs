@@ -132,15 +132,23 @@ pub fn walk(
         let by_page = match sides.judge(&request(walk, Position::Page(number), up_to))? {
             Judged::Equal(page) => page,
             Judged::Differs(case) => return Ok(Some(case)),
+            Judged::Unshown => {
+                // Where the next page begins is not known: the walk by cursor goes on at the one after it.
+                last = None;
+                continue;
+            }
         };
         seen(&by_page)?;
         check_seam(last, &by_page)?;
         up_to = up_to.or(Some(by_page.high_water));
-        if walk.by_cursor {
+        if walk.by_cursor && (number == 1 || last.is_some()) {
             let position = last.map_or(Position::Page(1), Position::After);
             let by_cursor = match sides.judge(&request(walk, position, up_to))? {
                 Judged::Equal(page) => page,
                 Judged::Differs(case) => return Ok(Some(case)),
+                Judged::Unshown => {
+                    return Err(reference_failed("its walk by cursor is not its walk by page"));
+                }
             };
             seen(&by_cursor)?;
             check_ways(&by_page, &by_cursor)?;
@@ -167,7 +175,7 @@ fn end_of(
     for position in [Some(Position::Page(number + 1)), by_cursor].into_iter().flatten() {
         match sides.judge(&request(walk, position, up_to))? {
             Judged::Equal(page) if page.is_empty() => seen(&page)?,
-            Judged::Equal(_) => {
+            Judged::Equal(_) | Judged::Unshown => {
                 let what = format!("its walk goes on after page {number}, which is not full");
                 return Err(reference_failed(&what));
             }

@@ -130,17 +130,25 @@ impl<'a> Walking<'a> {
         Ok(None)
     }
 
-    /// Asks for the next page. The case, where there is no answer.
+    /// Asks for the next page. The case, where there is no answer. An event that cannot be shown is gone past, as the
+    /// scan goes past it: those before it are asked for one by one.
     fn turn(&mut self, sides: &mut Sides<'_>) -> Result<Option<Box<Case>>, Error> {
-        let request = request(self.walk, self.up_to, self.last);
-        match sides.ask_subject(&request)? {
-            Ok(page) => {
-                (self.page, self.met) = (page, 0);
-                Ok(None)
-            }
-            failed => {
-                let reference = sides.ask_reference(&request)?;
-                Ok(Some(Box::new(Case { request, subject: failed, reference })))
+        let mut request = request(self.walk, self.up_to, self.last);
+        loop {
+            match sides.ask_subject(&request) {
+                Ok(Ok(page)) => {
+                    (self.page, self.met) = (page, 0);
+                    return Ok(None);
+                }
+                Ok(failed) => {
+                    let reference = sides.ask_reference(&request)?;
+                    return Ok(Some(Box::new(Case { request, subject: failed, reference })));
+                }
+                Err(Error::BadCell { after: Some(after), .. }) if request.page_size == 1 => {
+                    request.position = Position::After(after);
+                }
+                Err(Error::BadCell { after: Some(_), .. }) => request.page_size = 1,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -67,6 +67,8 @@ pub fn visible(error: &Error) -> types::Error {
         Error::PayloadTooLarge { allowed, .. } => {
             types::Error::Budget(types::Overrun { limit: "payload_bytes".to_owned(), allowed: *allowed })
         }
+        // The package has no case of its own for it: to a strategy it is an event that cannot be read.
+        Error::BadCell { event, .. } => types::Error::PayloadCorrupt(*event),
         Error::UnknownEvent { id } => types::Error::UnknownEvent(*id),
         Error::LogNeedsRecovery { .. } => types::Error::LogNeedsRecovery,
         Error::ScratchFull { .. } => types::Error::ScratchFull,

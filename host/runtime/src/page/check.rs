@@ -40,7 +40,7 @@ pub fn read(snapshot: Snapshot<'_>, request: &PageRequest, claims: &[i64]) -> Re
             return Err(Error::Lied { kind: Lie::InventedId, detail });
         }
     }
-    check_events(&page)?;
+    events(&page)?;
     if let Some(expected) = expected {
         name_missing(&expected, &page)?;
     }
@@ -156,7 +156,8 @@ fn in_place(page: &Page) -> bool {
     starts && page.last_key().is_none_or(|last| last.created_at >= filter.from_ts)
 }
 
-fn check_events(page: &Page) -> Result<(), Error> {
+/// Checks events one by one, and their order: as far as that goes they answer the page's request.
+pub(super) fn events(page: &Page) -> Result<(), Error> {
     let filter = &page.request.filter;
     let mut seen = HashSet::with_capacity(page.len());
     let lied = |kind, detail| Err(Error::Lied { kind, detail });

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cursor;
+mod judge;
 pub mod parse;
 pub mod render;
 pub mod run;

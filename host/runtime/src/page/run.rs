@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::native;
-use crate::page::check;
+use crate::page::judge::{self, Stop};
 use crate::scratch::Scratch;
 use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Compiled, Strategy, lane};
@@ -34,6 +34,8 @@ pub struct Worker {
     scratch: Option<Arc<Scratch>>,
     session: Option<Box<Session>>,
     warm: Option<Instance>,
+    /// The log has an odd cell that scratch does not cover, and a page failed that it would explain.
+    behind: bool,
     budget: Arc<Budget>,
     /// Runs since the running try began.
     meter: Meter,
@@ -59,6 +61,7 @@ impl Worker {
             scratch,
             session: None,
             warm: None,
+            behind: false,
             budget: Arc::default(),
             meter: Meter::start(),
             spent: Spent::default(),
@@ -133,7 +136,7 @@ impl Worker {
         let (mut reopened, mut starved) = (0, false);
         loop {
             self.budget.check_cancelled()?;
-            let outcome = self.timed_attempt(request);
+            let outcome = self.timed_attempt(request, reopened < REOPENS);
             match outcome {
                 Err(Error::Starved { .. }) if !starved => {
                     starved = true;
@@ -142,6 +145,10 @@ impl Worker {
                 // Opening anew checks scratch against the log that is there now.
                 Err(Error::LogReplaced { .. } | Error::ScratchUnfit { .. }) if reopened < REOPENS => {
                     self.session = None;
+                    if let Some(scratch) = self.scratch.as_ref().filter(|_| std::mem::take(&mut self.behind))
+                    {
+                        scratch.refresh()?;
+                    }
                 }
                 Ok(page) => {
                     if let (Some(scratch), Some(ledger)) = (&self.scratch, self.ledger()) {
@@ -162,9 +169,9 @@ impl Worker {
 
     /// One try at a page. A limit on time that passed while it took little of the processor's time, few steps and few rows
     /// is `Starved`: the machine was busy, or stood still.
-    fn timed_attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+    fn timed_attempt(&mut self, request: &PageRequest, may_refresh: bool) -> Result<Page, Error> {
         self.meter = Meter::start();
-        let outcome = self.attempt(request);
+        let outcome = self.attempt(request, may_refresh);
         outcome.map_err(|error| {
             self.spent = self.meter.spent(self.budget.steps(), self.ledger().map_or(0, |ledger| ledger.rows));
             let limits = &self.strategy.grants.limits;
@@ -179,9 +186,9 @@ impl Worker {
 
     /// One try at a page that holds. A log at rest is read without a lock: where its writer came meanwhile, whatever
     /// came of it is thrown away, and the page read again as the log lies now.
-    fn attempt(&mut self, request: &PageRequest) -> Result<Page, Error> {
+    fn attempt(&mut self, request: &PageRequest, may_refresh: bool) -> Result<Page, Error> {
         for _ in 0..=REOPENS {
-            let outcome = self.attempt_once(request);
+            let outcome = self.attempt_once(request, may_refresh);
             if self.session.as_ref().is_none_or(|session| session.is_proved()) {
                 return outcome;
             }
@@ -193,8 +200,9 @@ impl Worker {
 
     /// One try at a page, in the order in which everything happens: the snapshot is taken, the strategy is called,
     /// its claims are checked against the snapshot, the log's lock is given back, and only then the payloads are
-    /// read. The session is kept for the next request, unless the engine failed to give it back.
-    fn attempt_once(&mut self, request: &PageRequest) -> Result<Page, Error> {
+    /// read. The session is kept for the next request, unless the engine failed to give it back. If `may_refresh`, it
+    /// fails with `ScratchUnfit` where the strategy failed and scratch has to be refreshed first.
+    fn attempt_once(&mut self, request: &PageRequest, may_refresh: bool) -> Result<Page, Error> {
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.open()?,
@@ -211,27 +219,15 @@ impl Worker {
         let Some(mut session) = session else {
             return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
         };
-        let began = Phase::begin();
-        let checked = claims.and_then(|claims| {
-            session.check_transaction()?;
-            check::read(session.snapshot(), request, &claims)
-        });
-        let checked = checked.map_err(|error| match session.check_transaction() {
-            Ok(()) => check::place(session.snapshot(), request, session.claims(), error),
-            Err(_) => error,
-        });
-        session.end();
-        session.ledger.phases.check = began.elapsed();
-        let page = checked.and_then(|mut page| {
-            // It was found out meanwhile that the tables which this page is from do not fit the log.
-            if self.scratch.as_ref().map(|scratch| scratch.generation()) != generation {
-                return Err(Error::ScratchUnfit { why: "it was dropped meanwhile".to_owned() });
+        // It may be found out meanwhile that the tables which this page is from do not fit the log.
+        let scratch = self.scratch.clone();
+        let fits = || scratch.as_ref().map(|scratch| scratch.generation()) == generation;
+        let page = judge::page(&mut session, request, claims, may_refresh, fits).map_err(|stop| match stop {
+            Stop::Error(error) => error,
+            Stop::OddTail => {
+                self.behind = true;
+                Error::ScratchUnfit { why: "it does not cover an event yet that has an odd cell".to_owned() }
             }
-            session.ledger.proved = page.proved;
-            let began = Phase::begin();
-            session.fill_payloads(&mut page)?;
-            session.ledger.phases.payloads = began.elapsed();
-            Ok(page)
         });
         session.finish();
         self.session = Some(session);

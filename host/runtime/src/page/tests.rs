@@ -13,6 +13,7 @@ use keyhole_log::value::Value;
 use tempfile::TempDir;
 
 use crate::page::check;
+use crate::page::judge::{self, Stop};
 
 fn log_of(rows: u64) -> (TempDir, Log) {
     let folder = tempfile::tempdir().unwrap();
@@ -153,4 +154,105 @@ fn only_an_event_of_the_page_has_a_place_from_which_a_walk_goes_on() {
     swapped.swap(3, 4);
     assert_eq!(placed(&third, &swapped, all[110]), None);
     assert_eq!(placed(&third, &[&all[100..109], &all[110..151]].concat(), all[110]), None);
+}
+
+/// A log in which event 100 has a real time, its keys but for that event, and a session with a scratch that knows so.
+fn quarantined() -> (TempDir, Session, Vec<Key>, i64) {
+    let (folder, log) = log_of(200);
+    let writer = rusqlite::Connection::open(folder.path().join("audit.db")).unwrap();
+    let second: i64 =
+        writer.query_row("SELECT created_at FROM audit_events WHERE id = 100", [], |row| row.get(0)).unwrap();
+    // Two more share its second: one before it in the order of ids, one after.
+    writer.execute("UPDATE audit_events SET created_at = ?1 WHERE id IN (99, 101)", [second]).unwrap();
+    writer.execute("UPDATE audit_events SET created_at = created_at + 0.5 WHERE id = 100", []).unwrap();
+    let engine = crate::engine::Engine::new(&keyhole_log::limits::Ceilings::default()).unwrap();
+    let grants = Grants { columns: KEY_COLUMNS.to_vec(), ..Grants::local() };
+    let strategy = crate::strategy::Strategy::native_keyset("native-keyset", b"", grants.clone());
+    let scratch = crate::scratch::Scratch::new(&engine, &strategy, &log, folder.path(), None);
+    scratch.refresh().unwrap();
+    let mut session = Session::for_pages(&log, Some(scratch.path().to_owned()), &grants).unwrap();
+    session.begin().unwrap();
+    let mut bare = Session::for_pages(&log, None, &grants).unwrap();
+    bare.begin().unwrap();
+    let sql = "SELECT created_at, id FROM audit_events WHERE id <> 100 ORDER BY created_at DESC, id DESC";
+    let cells = bare.query(sql, &[]).unwrap().cells;
+    let integer =
+        |cell: &Value| if let Value::Integer(integer) = cell { *integer } else { panic!("{cell:?}") };
+    let keys =
+        cells.chunks(2).map(|row| Key { created_at: integer(&row[0]), id: integer(&row[1]) }).collect();
+    (folder, session, keys, second)
+}
+
+/// What comes of these claims: the ids shown, or the error's code and the event that it names.
+fn judged(
+    session: &mut Session,
+    request: &PageRequest,
+    claims: Result<&[i64], Error>,
+) -> Result<Vec<i64>, String> {
+    session.begin().unwrap();
+    let page = judge::page(session, request, claims.map(<[i64]>::to_vec), true, || true);
+    session.finish();
+    match page {
+        Ok(page) => Ok(page.ids().collect()),
+        Err(Stop::OddTail) => Err("odd tail".to_owned()),
+        Err(Stop::Error(error)) => {
+            Err(format!("{} {}", error.observed(), error.event().map_or(0, |(id, _)| id)))
+        }
+    }
+}
+
+#[test]
+fn an_odd_event_excuses_no_claim_but_what_its_stand_in_explains() {
+    let (_folder, mut session, keys, second) = quarantined();
+    let at = keys.iter().position(|key| key.created_at == second).unwrap();
+    let ids: Vec<i64> = keys.iter().map(|key| key.id).collect();
+    // In the log the odd event comes before its second's, in the feed between the two others.
+    assert_eq!(ids[at..at + 2], [101, 99]);
+    let window = |position, page_size| asked(i64::MIN, i64::MAX, position, page_size);
+    let after = |place: usize| Position::After(keys[place]);
+    let bad_cell = || Error::BadCell { event: 100, column: "created_at", found: String::new(), after: None };
+
+    // A page with the odd event on it fails by its name, whatever is claimed of it in good faith.
+    let holds = window(after(at - 2), 3);
+    for claims in [&[ids[at - 1], 100, 101][..], &[ids[at - 1], 101, 100]] {
+        assert_eq!(judged(&mut session, &holds, Ok(claims)), Err("bad-cell 100".to_owned()));
+    }
+    // Where the feed's order puts the odd event on a page that does not hold it, the reference answers.
+    let behind = window(after(at), 2);
+    assert_eq!(judged(&mut session, &behind, Ok(&[100, 99])), Ok(ids[at + 1..at + 3].to_vec()));
+    assert!(session.ledger.by_reference);
+    assert_eq!(judged(&mut session, &behind, Err(bad_cell())), Ok(ids[at + 1..at + 3].to_vec()));
+    // Elsewhere the odd event is no excuse.
+    let first = window(Position::Page(1), 3);
+    assert_eq!(judged(&mut session, &first, Ok(&ids[..3])), Ok(ids[..3].to_vec()));
+    assert!(!session.ledger.by_reference);
+    for claims in
+        [&[ids[0], ids[1], 100][..], &[ids[0], 100, ids[2]], &[ids[0], ids[2], ids[3]], &[ids[0]], &[]]
+    {
+        let said = judged(&mut session, &first, Ok(claims)).unwrap_err();
+        assert!(said.starts_with("lie:"), "{claims:?}: {said}");
+    }
+    for claims in [&[100, 100][..], &[100, ids[at + 4], ids[at + 3]], &[100, 100_000]] {
+        let said = judged(&mut session, &window(after(at), 3), Ok(claims)).unwrap_err();
+        assert!(said.starts_with("lie:"), "{claims:?}: {said}");
+    }
+}
+
+#[test]
+fn a_page_that_a_stand_in_could_have_moved_is_the_references_however_right_it_looks() {
+    let (_folder, mut session, keys, second) = quarantined();
+    let at = keys.iter().position(|key| key.created_at == second).unwrap();
+    let ids: Vec<i64> = keys.iter().map(|key| key.id).collect();
+    // Page n of size 1 in the feed's order: event 101 where the log has the odd one.
+    let number = u64::try_from(at).unwrap() + 1;
+    let page = |number| asked(i64::MIN, i64::MAX, Position::Page(number), 1);
+    assert_eq!(judged(&mut session, &page(number), Ok(&[101])), Err("bad-cell 100".to_owned()));
+    assert_eq!(judged(&mut session, &page(number + 1), Ok(&[100])), Ok(vec![101]));
+    // The window's last second: the feed has the odd event within, so that all pages come one event late.
+    let within = |number| asked(i64::MIN, second, Position::Page(number), 2);
+    assert_eq!(
+        judged(&mut session, &within(2), Ok(&[ids[at + 1], ids[at + 2]])),
+        Ok(ids[at + 2..at + 4].to_vec())
+    );
+    assert!(session.ledger.by_reference);
 }

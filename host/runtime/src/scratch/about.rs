@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use keyhole_log::quarantine::Summary;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub struct About {
     pub log: String,
     /// How many events it covers.
     pub covered: u64,
+    /// Those of them that have an odd cell.
+    #[serde(default)]
+    pub quarantine: Summary,
 }
 
 impl About {
@@ -45,6 +49,7 @@ impl About {
             digest: digest.to_owned(),
             log: log.display().to_string(),
             covered: 0,
+            quarantine: Summary::default(),
         }
     }
 
@@ -83,6 +88,7 @@ impl About {
             self.strategies = names;
         }
         self.covered = before.covered;
+        self.quarantine = before.quarantine.clone();
         self
     }
 

@@ -22,6 +22,7 @@ use crate::scratch::{Progress, Refreshed, blocks, disk};
 use crate::strategy::Strategy;
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
+use keyhole_log::quarantine;
 use keyhole_log::session::Session;
 use keyhole_log::usage::Usage;
 use keyhole_log::version::LogVersion;
@@ -117,17 +118,19 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")?;
             let outcome = self.feed_and_refresh(session, &feeder, effort);
-            return outcome.map(|(_, covered)| self.tenancy.covers(covered)).or_else(|error| match error {
-                // Whatever made the tables unfit to go on from, filling them anew mends it.
-                Error::GaveUp { .. }
-                | Error::ScratchRefused { .. }
-                | Error::BadLog { .. }
-                | Error::Sqlite(_)
-                | Error::Sql { .. }
-                | Error::Trapped { .. } => {
-                    self.drop_because(error.to_string()).and_then(|()| self.fill(&feeder))
+            return outcome.and_then(|(session, covered)| self.covers(&session, covered)).or_else(|error| {
+                match error {
+                    // Whatever made the tables unfit to go on from, filling them anew mends it.
+                    Error::GaveUp { .. }
+                    | Error::ScratchRefused { .. }
+                    | Error::BadLog { .. }
+                    | Error::Sqlite(_)
+                    | Error::Sql { .. }
+                    | Error::Trapped { .. } => {
+                        self.drop_because(error.to_string()).and_then(|()| self.fill(&feeder))
+                    }
+                    other => Err(other),
                 }
-                other => Err(other),
             });
         }
         self.fill(&feeder)
@@ -156,7 +159,14 @@ impl Keeper {
             feed_columns(&grants.columns)
         ))?;
         blocks::create_beside_feed(connection)?;
+        quarantine::collect(connection)?;
         Ok(Box::new(session))
+    }
+
+    /// Takes down what scratch covers by now, and its quarantine.
+    fn covers(&self, session: &Session, events: u64) -> Result<(), Error> {
+        self.tenancy.covers(events, quarantine::summary(session.connection())?);
+        Ok(())
     }
 
     /// Fills it anew if it does not fit the log or is damaged. Whether that was so; not looked into
@@ -217,7 +227,7 @@ impl Keeper {
 
     fn drop_files(&self) -> Result<(), Error> {
         self.generation.fetch_add(1, AcqRel);
-        self.tenancy.covers(0);
+        self.tenancy.covers(0, quarantine::Summary::default());
         disk::remove(&self.folder)
     }
 
@@ -241,10 +251,12 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
             fit::create(session.connection(), &version)?;
+            quarantine::create(session.connection())?;
             let (session, covered) = {
                 let _writeback = Writeback::start(&draft)?;
                 self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?
             };
+            let quarantine = quarantine::summary(session.connection())?;
             session.connection().execute_batch("PRAGMA scratch.journal_mode=WAL")?;
             drop(session);
             // A write-ahead log that a killed process left would be played into the new file.
@@ -253,7 +265,7 @@ impl Keeper {
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(&draft, &self.path))
                 .map_err(|source| Error::io(&draft, source))?;
-            self.tenancy.covers(covered);
+            self.tenancy.covers(covered, quarantine);
             Ok(())
         })();
         remove();

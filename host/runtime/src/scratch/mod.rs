@@ -39,6 +39,7 @@ use compare::Start;
 use keeper::{Effort, Keeper};
 use keyhole_log::Log;
 use keyhole_log::error::Error;
+use keyhole_log::quarantine::Summary;
 use keyhole_log::usage::Usage;
 use keyhole_log::version::LogVersion;
 use room::Room;
@@ -110,6 +111,11 @@ impl Scratch {
     /// What the last fill or refresh took; None where this value has made none.
     pub fn refreshed(&self) -> Option<Refreshed> {
         *self.keeper.refreshed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The covered events that have an odd cell, as this value's last refresh found them.
+    pub fn quarantine(&self) -> Summary {
+        self.keeper.tenancy.quarantine()
     }
 
     /// Bytes that it uses.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::scratch::about::{self, About};
 use crate::scratch::hold::Hold;
 use keyhole_log::error::Error;
+use keyhole_log::quarantine::Summary;
 
 /// How often, at most, a use is told of again where nothing else changes.
 const TELL_AGAIN: Duration = Duration::from_mins(1);
@@ -21,8 +22,8 @@ pub(super) struct Tenancy {
 #[derive(Default)]
 struct Now {
     hold: Option<Hold>,
-    /// How many events it covers, as far as that is known.
-    covered: Option<u64>,
+    /// How many events it covers, and those of them that have an odd cell, as far as that is known.
+    covered: Option<(u64, Summary)>,
     /// What was written last, and when the file was last touched.
     told: Option<(About, Instant)>,
 }
@@ -42,9 +43,14 @@ impl Tenancy {
         Ok(())
     }
 
-    /// Takes down how many events are covered, to be told.
-    pub(super) fn covers(&self, events: u64) {
-        self.now().covered = Some(events);
+    /// Takes down how many events are covered, and those of them that have an odd cell, to be told.
+    pub(super) fn covers(&self, events: u64, quarantine: Summary) {
+        self.now().covered = Some((events, quarantine));
+    }
+
+    /// The covered events that have an odd cell, as far as this process knows.
+    pub(super) fn quarantine(&self) -> Summary {
+        self.now().covered.as_ref().map(|(_, quarantine)| quarantine.clone()).unwrap_or_default()
     }
 
     /// Tells whose the scratch is and that it is used. Only with the refresher's lock held. That it cannot be
@@ -59,7 +65,9 @@ impl Tenancy {
             Some(before) => self.about.clone().after(before),
             None => self.about.clone(),
         };
-        about.covered = now.covered.unwrap_or(about.covered);
+        if let Some((covered, quarantine)) = &now.covered {
+            (about.covered, about.quarantine) = (*covered, quarantine.clone());
+        }
         if before.as_ref() != Some(&about) {
             if about.write(&self.folder).is_ok() {
                 now.told = Some((about, Instant::now()));

@@ -163,6 +163,7 @@ impl Collector for Now {
             ("scratch_lag_events", "Events that scratch does not cover", self.scratch(|s| s.lag)),
             ("scratch_bytes", "Bytes of scratch on disk", self.scratch(|s| s.bytes)),
             ("scratch_quota_bytes", "Bytes that it may have", self.scratch(|s| s.quota)),
+            ("scratch_quarantined_events", "Events with an odd cell", self.scratch(|s| s.quarantined)),
             ("shadow_share", "Share of the requests that a shadow gets", self.shadow(|s| s.share)),
             ("shadow_requests", "Requests on which it is to be compared", self.shadow(|s| real(s.requests))),
             ("reference_share", "Share of the pages that is compared", one(compared.share)),
@@ -170,11 +171,14 @@ impl Collector for Now {
             write(&mut encoder, name, help, MetricType::Gauge, &series)?;
         }
         let behind = "Samples that comparison did not keep up with";
+        let in_its_place =
+            "Requests that the reference answered in its place, since an odd cell may have touched them";
         let undecided = "Samples that could not be decided";
         for (name, help, series) in [
             ("swaps", "Swaps of the active strategy", count(state.swaps)),
             ("shed", "Requests that were turned away because too many waited", count(state.shed)),
             ("strategy_answered", "Requests that it has answered", self.each(|s| Some(s.answered))),
+            ("strategy_by_reference", in_its_place, self.each(|s| Some(s.by_reference))),
             ("breaker_trips", "How often it opened", self.each(|s| Some(s.breaker.trips))),
             ("scratch_dropped", "How often scratch did not fit the log", self.scratch(|s| s.dropped)),
             ("shadow_compared", "Requests on which it was equal", self.shadow(|s| real(s.compared))),

@@ -240,6 +240,7 @@ const CODES: &[Code] = &[
     // Ours.
     code("payload-corrupt", 500, "An event's payload is corrupt."),
     code("payload-too-large", 500, "An event's payload is larger than a request may read."),
+    code("bad-cell", 500, "An event of the page holds a cell that cannot be shown."),
     code("bad-decisions", 500, "The decision log is broken."),
     code("bad-state", 500, "The state folder is broken."),
     code("io", 500, "A file could not be read or written."),

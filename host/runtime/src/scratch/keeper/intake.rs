@@ -13,6 +13,7 @@ use crate::strategy::Code;
 use crate::strategy::instance::Instance;
 use keyhole_log::error::{Bound, Error};
 use keyhole_log::feed::Feeder;
+use keyhole_log::quarantine;
 use keyhole_log::session::Session;
 use keyhole_log::thread_clock::Meter;
 
@@ -43,11 +44,8 @@ impl Keeper {
         let stored = Coverage::load(session.connection())?;
         let filling = stored.is_none();
         let mut coverage = stored.unwrap_or_else(Coverage::nothing);
-        let through = feeder.last()?.unwrap_or(0);
-        if let Some(first) = feeder.first()?.filter(|&first| first < 1) {
-            let what = format!("it holds event {first}: ids are numbered from 1, and 0 stands for none");
-            return Err(Error::BadLog { path: self.log.database.clone(), what });
-        }
+        // 0 stands for none: while a log has no event with a larger id, every page reads all of it.
+        let through = feeder.last()?.unwrap_or(0).max(0);
         let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
         let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
         if !filling && (uncovered == 0 || !due) {
@@ -55,7 +53,9 @@ impl Keeper {
         }
         self.make_room()?;
         let (before, began) = (coverage.n, Instant::now());
-        self.feed(session.connection(), feeder, &mut coverage, through)?;
+        if through > 0 {
+            self.feed(session.connection(), feeder, &mut coverage, through)?;
+        }
         let events = coverage.n.saturating_sub(before);
         let mut refreshed =
             Refreshed { filled: filling, events, feed: began.elapsed(), ..Refreshed::default() };
@@ -146,6 +146,7 @@ impl Keeper {
             }
             if done {
                 coverage.store(session.connection(), &self.log, feeder)?;
+                quarantine::store(session.connection())?;
             }
             session.commit_refresh()?;
             refreshed.slices += 1;
