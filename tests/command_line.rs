@@ -4,6 +4,7 @@ mod conversation;
 mod errors;
 mod inspect;
 mod interrupted;
+mod outputs;
 mod requests;
 mod results;
 

@@ -62,7 +62,7 @@ fn proof(place: &Place, temporary: &Path, group: bool) -> Child {
     command.spawn().unwrap()
 }
 
-fn wait_for(begun: impl Fn() -> bool) {
+pub(super) fn wait_for(begun: impl Fn() -> bool) {
     let began = Instant::now();
     while !begun() {
         assert!(began.elapsed() < PATIENCE);

@@ -15,6 +15,8 @@ fn out_names_a_file_and_leaves_standard_output_alone() {
     let (place, log) = with_log();
     let file = place.path("results");
     let out = file.to_str().unwrap();
+    // One file for all of them: each takes the place of another verb's result.
+    let to_it = ["--force", "--out", out];
     for args in [
         &["page", "native-keyset", "--page-size", "3"][..],
         &["verify", "native-keyset", "--requests", "3", "--json"],
@@ -22,13 +24,13 @@ fn out_names_a_file_and_leaves_standard_output_alone() {
         &["inspect", "keyset", "--json"],
         &["--version", "--json"],
     ] {
-        let ran = place.run(&log, &[args, &["--out", out]].concat());
+        let ran = place.run(&log, &[args, &to_it].concat());
         assert_eq!((code(&ran), stdout(&ran), stderr(&ran)), (0, String::new(), String::new()), "{args:?}");
         let written = std::fs::read_to_string(&file).unwrap();
         serde_json::from_str::<Value>(&written)
             .unwrap_or_else(|error| panic!("{args:?}: {error}: {written}"));
     }
-    let answer = place.run(&log, &["page", "native-keyset", "--page-size", "3", "--out", out]);
+    let answer = place.run(&log, &[&["page", "native-keyset", "--page-size", "3"][..], &to_it].concat());
     assert_eq!(code(&answer), 0);
     assert_eq!(Answer::read(std::fs::read_to_string(&file).unwrap().trim_end()).ids.len(), 3);
 

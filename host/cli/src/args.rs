@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use keyhole_log::environment;
+use keyhole_log::error::Error;
 use keyhole_log::grants::Instances;
 
 /// What goes with every verb.
@@ -30,9 +32,45 @@ pub struct Common {
     /// Write the results to this file instead of standard output.
     #[arg(long, global = true, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace a file that a result is to go to, although it is no result of the same kind. What the run reads, and
+    /// what lies in a folder of the log, the state or the cache, is never replaced.
+    #[arg(long, global = true)]
+    pub force: bool,
     /// No progress and no remarks on standard error.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+impl Common {
+    /// Where the cursor key and the decision log lie.
+    pub fn state_folder(&self) -> Result<PathBuf, Error> {
+        folder(self.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")
+    }
+
+    /// Where scratch and compiled code lie.
+    pub fn cache_folder(&self) -> Result<PathBuf, Error> {
+        folder(self.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")
+    }
+}
+
+fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str) -> Result<PathBuf, Error> {
+    let absolute =
+        |name: &str| environment::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    given
+        .or_else(|| absolute(variable).map(|base| base.join("keyhole")))
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home).join("keyhole")))
+        .ok_or_else(|| {
+            Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR"))
+        })
+}
+
+/// The same command line, on which a variable that is empty counts as one that is not set.
+pub fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let of_argument = |argument: clap::Arg| match argument.get_env() {
+        Some(name) if environment::is_empty(name) => argument.env(None),
+        _ => argument,
+    };
+    command.mut_args(of_argument).mut_subcommands(without_empty_variables)
 }
 
 /// A time: Unix seconds, or RFC 3339.

@@ -1,13 +1,18 @@
 //! The command line: its verbs, and what each of them calls.
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
-use crate::args::Common;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::args::{Common, without_empty_variables};
+use crate::results::{Kind, Protected};
+use crate::verbs::output::Output;
 use crate::verbs::{
     Setup, audit, bench, child, decisions, demo, diff, inspect, page, policy, report, scratch, seed,
     selftest, serve, strategy, verify, version,
 };
 use keyhole_log::error::Error;
+use keyhole_runtime::registry::is_path;
 
 /// Hosts query strategies as sandboxed WebAssembly components over an audit log.
 ///
@@ -25,6 +30,15 @@ pub struct Cli {
     /// Print the version, with those of wasmtime, SQLite and the WIT package.
     #[arg(long, short = 'V')]
     pub version: bool,
+}
+
+impl Cli {
+    /// The command line of this process. An empty variable of the environment counts as one that is not set.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = without_empty_variables(Self::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// The verbs.
@@ -67,29 +81,157 @@ pub enum Verb {
     Child(child::Verb),
 }
 
-/// Runs a verb and returns the exit code.
+/// Runs a verb and returns the exit code. Where its result is to go is opened before, and all of it is put in place
+/// after, if the verb ended well.
 pub fn run(cli: Cli) -> Result<u8, Error> {
     let Cli { verb, common, version } = cli;
-    if version {
-        return version::run(&common);
+    let verb = match verb {
+        _ if version => None,
+        Some(Verb::Child(verb)) => return child::run(common, verb),
+        Some(verb) => Some(verb),
+        None => Some(Verb::Demo(demo::Args { requests: 1000 })),
+    };
+    let mut output = match &verb {
+        Some(verb) => verb.output(&common)?,
+        None => Output::open(&common, kind("--version", VERSIONS, common.json), Protected::of(&common, &[]))?,
+    };
+    let code = match verb {
+        Some(verb) => verb.run(common, &mut output)?,
+        None => version::run(&mut output)?,
+    };
+    output.finish()?;
+    Ok(code)
+}
+
+/// What a file is known by that holds the versions.
+const VERSIONS: &[&str] = &["keyhole", "sqlite", "wasmtime"];
+
+/// What a file is known by that holds the figures of a benchmark.
+const BENCH: &[&str] = &["mixes", "sweeps", "machine", "conditions", "settings"];
+
+/// The kind of a result that is text, or with --json an object with these members.
+fn kind(verb: &'static str, members: &'static [&'static str], json: bool) -> Kind {
+    if json { Kind::Json(members) } else { Kind::Text(verb) }
+}
+
+impl Verb {
+    /// The place of its results, opened.
+    fn output(&self, common: &Common) -> Result<Output, Error> {
+        let mut protected = Protected::of(common, &self.reads());
+        let (html, folder) = match self {
+            Self::Audit(args) => (args.html.as_deref(), None),
+            Self::Diff(args) => (args.html.as_deref(), None),
+            Self::Bench(args) => {
+                args.beside.iter().for_each(|log| protected.log(log));
+                (None, args.keep.as_deref())
+            }
+            _ => (None, None),
+        };
+        let output = Output::open(common, self.kind(common.json), protected)?;
+        output.with_html(html)?.with_folder(folder, Kind::Json(BENCH))
     }
-    match verb.unwrap_or(Verb::Demo(demo::Args { requests: 1000 })) {
-        Verb::Demo(args) => demo::run(&Setup::new(common)?, &args),
-        Verb::Page(args) => page::run(&Setup::new(common)?, &args),
-        Verb::Serve(args) => serve::run(common, &args),
-        Verb::Inspect(args) => inspect::run(&common, &args),
-        Verb::Verify(args) => verify::run(&Setup::new(common)?, &args),
-        Verb::Bench(args) => bench::run(&Setup::new(common)?, &args),
-        Verb::Report(args) => report::run(&common, &args),
-        Verb::Policy(verb) => policy::run(&common, verb),
-        Verb::Audit(args) => audit::run(&Setup::new(common)?, &args),
-        Verb::Diff(args) => diff::run(common, &args),
-        Verb::Decisions(args) => decisions::run(&common, &args),
-        Verb::Strategy(args) => strategy::run(&common, args),
-        Verb::Scratch(verb) => scratch::run(&common, verb),
-        Verb::Seed(args) => seed::run(&common, &args),
-        Verb::Selftest(args) => selftest::run(&common, &args),
-        Verb::Child(verb) => child::run(common, verb),
+
+    /// What its result is, and by what a file is known to hold one.
+    fn kind(&self, json: bool) -> Kind {
+        let (name, members): (&'static str, &'static [&'static str]) = match self {
+            Self::Page(_) => return Kind::Pages,
+            Self::Report(_) if json => return Kind::JsonList(BENCH),
+            Self::Report(_) => return Kind::Html,
+            Self::Demo(_) => ("demo", &["data", "baseline_sources", "verify", "bench"]),
+            Self::Serve(_) => ("serve", &["had", "finished", "cut", "connections_cut", "head"]),
+            Self::Inspect(_) => ("inspect", &["strategy", "producers", "core_modules", "fit", "why_not"]),
+            Self::Verify(_) => ("verify", &["subject", "reference", "streams", "equal"]),
+            Self::Bench(_) => ("bench", BENCH),
+            Self::Policy(policy::Verb::New { .. }) => ("policy new", &["made"]),
+            Self::Policy(policy::Verb::Check { .. }) => ("policy check", &["policy", "sound", "sound_parts"]),
+            Self::Policy(policy::Verb::Show) => ("policy show", &["policy", "digest", "keys"]),
+            Self::Policy(policy::Verb::Allow(_)) => ("policy allow", &["strategy", "stanza", "written"]),
+            Self::Audit(_) => ("audit", &["format", "verdict", "strategy", "may", "used", "findings"]),
+            Self::Diff(_) => ("diff", &["format", "acceptable", "widens", "answers", "changes"]),
+            Self::Decisions(args) => match args.verb {
+                decisions::Verb::Show { .. } => ("decisions show", &["sound", "records"]),
+                decisions::Verb::Check { .. } => ("decisions check", &["sound", "records", "faults"]),
+            },
+            Self::Strategy(args) => match args.verb {
+                strategy::Verb::List => ("strategy list", &["list"]),
+                strategy::Verb::Stage { .. } => ("strategy stage", &["staged"]),
+                strategy::Verb::Shadow { .. } => ("strategy shadow", &["staged"]),
+                strategy::Verb::Promote { .. } => ("strategy promote", &["swapped"]),
+                strategy::Verb::Rollback => ("strategy rollback", &["swapped"]),
+                strategy::Verb::Drain { .. } => ("strategy drain", &["drained"]),
+            },
+            Self::Scratch(scratch::Verb::List) => ("scratch list", &["cache", "total", "scratch"]),
+            Self::Scratch(scratch::Verb::Drop { .. }) => ("scratch drop", &["cache", "dropped", "in_use"]),
+            Self::Seed(_) => ("seed", &["rows", "now", "payload_digest", "rows_digest"]),
+            Self::Selftest(_) => ("selftest", &["sound", "uncovered", "decorative"]),
+            // They answer their parent, and have no result.
+            Self::Child(_) => return Kind::Source,
+        };
+        kind(name, members, json)
+    }
+
+    /// The files that it reads besides log and policy.
+    fn reads(&self) -> Vec<PathBuf> {
+        let strategies = |names: &[&String]| -> Vec<PathBuf> {
+            let files = names.iter().filter(|name| is_path(name));
+            files.map(|name| PathBuf::from(name.strip_suffix("-warm").unwrap_or(name))).collect()
+        };
+        match self {
+            Self::Page(args) => {
+                strategies(&[&args.strategy]).into_iter().chain(args.queries.clone()).collect()
+            }
+            Self::Verify(args) => {
+                let both = strategies(&[&args.strategy, &args.reference]);
+                both.into_iter().chain(args.queries.clone()).collect()
+            }
+            Self::Bench(args) => strategies(&args.strategies.iter().collect::<Vec<_>>()),
+            Self::Report(args) => args.results.clone(),
+            Self::Inspect(args) => strategies(&[&args.strategy]),
+            Self::Audit(args) => strategies(&[&args.strategy, &args.effort.reference]),
+            Self::Diff(args) => {
+                // Each is a saved audit, if its name says so, or a strategy.
+                let saved = [&args.old, &args.new].map(PathBuf::from);
+                saved.into_iter().chain(strategies(&[&args.effort.reference])).collect()
+            }
+            Self::Policy(policy::Verb::Check { file }) => file.clone().into_iter().collect(),
+            Self::Policy(policy::Verb::Allow(args)) => {
+                let reference = strategies(&[&args.effort.reference]);
+                std::iter::once(args.file.clone()).chain(reference).collect()
+            }
+            Self::Serve(args) => args.token_file.clone().into_iter().collect(),
+            Self::Strategy(strategy::Args { verb: strategy::Verb::Stage { strategy, .. }, .. }) => {
+                strategies(&[strategy])
+            }
+            Self::Policy(policy::Verb::New { .. } | policy::Verb::Show)
+            | Self::Strategy(_)
+            | Self::Demo(_)
+            | Self::Decisions(_)
+            | Self::Scratch(_)
+            | Self::Seed(_)
+            | Self::Selftest(_)
+            | Self::Child(_) => Vec::new(),
+        }
+    }
+
+    fn run(self, common: Common, output: &mut Output) -> Result<u8, Error> {
+        match self {
+            Self::Demo(args) => demo::run(&Setup::new(common)?, &args, output),
+            Self::Page(args) => page::run(&Setup::new(common)?, &args, output),
+            Self::Serve(args) => serve::run(common, &args, output),
+            Self::Inspect(args) => inspect::run(&common, &args, output),
+            Self::Verify(args) => verify::run(&Setup::new(common)?, &args, output),
+            Self::Bench(args) => bench::run(&Setup::new(common)?, &args, output),
+            Self::Report(args) => report::run(&common, &args, output),
+            Self::Policy(verb) => policy::run(&common, verb, output),
+            Self::Audit(args) => audit::run(&Setup::new(common)?, &args, output),
+            Self::Diff(args) => diff::run(common, &args, output),
+            Self::Decisions(args) => decisions::run(&common, &args, output),
+            Self::Strategy(args) => strategy::run(&common, args, output),
+            Self::Scratch(verb) => scratch::run(&common, verb, output),
+            Self::Seed(args) => seed::run(&common, &args, output),
+            Self::Selftest(args) => selftest::run(&common, &args, output),
+            Self::Child(verb) => child::run(common, verb),
+        }
     }
 }
 

@@ -5,4 +5,5 @@
 pub mod cli;
 pub mod verbs;
 pub mod report;
+pub mod results;
 pub mod args;

@@ -12,6 +12,15 @@ use crate::{fingerprints, schema};
 
 pub use crate::schema::COLUMNS;
 
+/// The database of a log, in its folder.
+pub const DATABASE: &str = "audit.db";
+
+/// The payload file of a log, in its folder.
+pub const PAYLOADS: &str = "payloads.jsonl";
+
+/// All files that a log may consist of: its two, and those that SQLite puts beside the first.
+pub const FILES: [&str; 5] = [DATABASE, PAYLOADS, "audit.db-journal", "audit.db-wal", "audit.db-shm"];
+
 /// A log: a folder that holds `audit.db` and `payloads.jsonl`. It is only ever read.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -21,6 +30,8 @@ pub struct Log {
     pub payloads: PathBuf,
     /// What is known of its events.
     pub(super) fingerprints: fingerprints::Shared,
+    /// Where scratch of it lies, whatever the cache folder is: that of a temporary copy goes with the copy.
+    own_cache: Option<PathBuf>,
 }
 
 impl Log {
@@ -36,6 +47,7 @@ impl Log {
             database: folder.join("audit.db"),
             payloads: folder.join("payloads.jsonl"),
             fingerprints: fingerprints::Shared::default(),
+            own_cache: None,
         };
         for path in [&log.database, &log.payloads] {
             let metadata = std::fs::symlink_metadata(path).map_err(|source| Error::io(path, source))?;
@@ -53,6 +65,17 @@ impl Log {
     /// Forgets what is known of its events: its history was changed, or may have been.
     pub fn forget_events(&self) {
         self.fingerprints.forget();
+    }
+
+    /// The same log, with a cache folder of its own for all scratch of it.
+    #[must_use]
+    pub(super) fn with_cache(self, folder: PathBuf) -> Self {
+        Self { own_cache: Some(folder), ..self }
+    }
+
+    /// The cache folder that scratch of this log lies in: its own, if it has one, else the one that is given.
+    pub fn cache<'a>(&'a self, given: &'a Path) -> &'a Path {
+        self.own_cache.as_deref().unwrap_or(given)
     }
 
     /// A name for the log's place, for folders that belong to one log.

@@ -41,6 +41,8 @@ pub mod ledger;
 pub mod authorizer;
 pub mod touched;
 pub mod grants;
+pub mod temporary;
+pub mod environment;
 pub mod interrupt;
 pub mod thread_clock;
 pub mod error;

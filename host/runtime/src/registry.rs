@@ -127,6 +127,7 @@ fn built_in(name: &str) -> Option<(&'static [u8], bool)> {
     }
 }
 
-fn is_path(name: &str) -> bool {
+/// Whether a strategy is named by the path of its file.
+pub fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "wasm")
 }

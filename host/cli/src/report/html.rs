@@ -7,6 +7,7 @@ use maud::{Markup, PreEscaped, html as markup};
 use sha2::{Digest, Sha256};
 
 use super::{Block, Cell, Column, Document, Level, Section, svg, visible};
+use crate::results::GENERATOR;
 use keyhole_log::visible::visible_lines;
 
 /// The one style sheet. It is named in the content policy by its digest, so that no other is used.
@@ -23,6 +24,7 @@ pub fn html(document: &Document) -> String {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="generator" content=(GENERATOR);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="referrer" content="no-referrer";
                 title { (title) }

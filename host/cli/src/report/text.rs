@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::plot::{Plot, Stacks};
 use super::{Block, Cell, Column, Document, Level, Section, Verdict, visible};
+use keyhole_log::environment;
 use keyhole_log::visible::visible_lines;
 
 /// The width where there is no terminal: as wide as the reports of a log or a README may be.
@@ -27,8 +28,8 @@ const INDENT: &str = "  ";
 /// Width and colour for standard output. Colour only on a terminal, and not where `NO_COLOR` is set.
 pub fn screen() -> (usize, bool) {
     let stdout = std::io::stdout();
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    let refused = environment::variable("NO_COLOR").is_some();
+    let dumb = environment::variable("TERM").is_some_and(|value| value == "dumb");
     let colour = stdout.is_terminal() && !refused && !dumb;
     let width = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
     (width.filter(|width| *width > 0).unwrap_or(WIDTH), colour)

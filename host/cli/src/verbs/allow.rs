@@ -2,19 +2,21 @@
 
 use std::fs::DirBuilder;
 use std::io::{BufRead, IsTerminal, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::args::Common;
 use crate::report::views;
 use crate::verbs::audit::{Effort, audit};
 use crate::verbs::output::Output;
-use crate::verbs::{Setup, document, no_policy, state_folder};
+use crate::verbs::{Setup, document, no_policy};
 use keyhole_lab::audit::Candidate;
 use keyhole_lab::audit::facts::{Audit, Severity, Verdict};
 use keyhole_lab::audit::used::minimal_grants;
+use keyhole_log::environment;
 use keyhole_log::error::Error;
 use keyhole_log::grants::BUILT_IN;
+use keyhole_log::temporary::TemporaryFile;
 use keyhole_runtime::loader::file::read;
 use keyhole_runtime::policy::allow::{self, Approval, Used};
 use keyhole_runtime::policy::{Policy, check_name, file, lines};
@@ -71,7 +73,7 @@ struct Outcome {
 }
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     check_words(args)?;
     let policy = Policy::load(common.policy.as_deref())?;
     let path = policy.file.clone().ok_or_else(no_policy)?;
@@ -86,9 +88,8 @@ pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
         digest: keyhole_log::hash::sha256(&bytes),
         today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     };
-    let decisions = Decisions::open(&state_folder(common)?);
+    let decisions = Decisions::open(&common.state_folder()?);
     let outcome = proposal.examine(common, &bytes, &decisions)?;
-    let mut output = Output::open(common)?;
     if !common.json {
         output.write(document::text(common, &views::audit::document(&outcome.audit)).as_bytes())?;
         let (saved, digest) = &outcome.saved;
@@ -163,14 +164,13 @@ impl Proposal<'_> {
     }
 
     /// A policy that lets these bytes in, for the audit and its child processes alone.
-    fn trial_policy(&self, bytes: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
-        let failed = |source| Error::io(std::env::temp_dir(), source);
+    fn trial_policy(&self, bytes: &[u8]) -> Result<TemporaryFile, Error> {
+        let folder = environment::temporary_folder();
         let file = self.args.file.canonicalize().map_err(|source| Error::io(&self.args.file, source))?;
         let everything = Used::everything(&lines::imports(bytes));
         let (text, _) = self.edited(&file, &everything, &self.approval(None))?;
-        let mut policy =
-            tempfile::Builder::new().prefix("keyhole-allow-").suffix(".toml").tempfile().map_err(failed)?;
-        policy.write_all(text.as_bytes()).and_then(|()| policy.flush()).map_err(failed)?;
+        let mut policy = TemporaryFile::new_in(&folder, 0o600)?;
+        policy.write_all(text.as_bytes()).map_err(|source| Error::io(&folder, source))?;
         Ok(policy)
     }
 
@@ -249,12 +249,9 @@ fn save(audit: &Audit, name: &str, state: &Path) -> Result<(PathBuf, String), Er
     let failed = |source| Error::io(&folder, source);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     let path = folder.join(format!("{name}-{}.json", digest.chars().take(16).collect::<String>()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|source| Error::io(&path, source))?;
+    let mut file = TemporaryFile::new_in(&folder, 0o600)?;
+    file.write_all(text.as_bytes()).map_err(|source| Error::io(&path, source))?;
+    file.put(&path, true)?;
     Ok((path, digest))
 }
 
@@ -297,13 +294,11 @@ fn write(path: &Path, before: &[u8], after: &str) -> Result<(), Error> {
     // A link stays one: the file that it points to is replaced.
     let path = &path.canonicalize().map_err(failed)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut part = TemporaryFile::new_in(folder, 0o600)?;
     part.write_all(after.as_bytes()).map_err(failed)?;
     part.as_file().set_permissions(path.metadata().map_err(failed)?.permissions()).map_err(failed)?;
-    part.as_file().sync_all().map_err(failed)?;
     if file::read(path, file::MOST_BYTES)? != before {
         return Err(Error::bad_request(format!("{} was changed meanwhile: try again", path.display())));
     }
-    part.persist(path).map_err(|error| Error::io(path, error.error))?;
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    part.put(path, true)
 }

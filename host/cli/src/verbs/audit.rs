@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::args::at_least_one;
 use crate::report::views;
-use crate::verbs::output::Bar;
+use crate::verbs::output::{Bar, Output};
 use crate::verbs::{Setup, document, version};
 use keyhole_lab::audit::facts::{Audit, Severity};
 use keyhole_lab::audit::{self, Candidate, Options, Program};
@@ -74,9 +74,9 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
 }
 
 /// Runs the verb: 0 if nothing as grave as --fail-on was found and nothing is wrong with the log, 1 otherwise.
-pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
+pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let audit = audit(setup, &args.strategy, None, &args.effort)?;
-    document::show(&setup.common, &views::audit::document(&audit), &audit, args.html.as_deref())?;
+    document::show(output, &setup.common, &views::audit::document(&audit), &audit)?;
     let is_found = audit.findings.iter().any(|finding| finding.severity >= args.fail_on);
     Ok(u8::from(is_found || !audit.log.violations.is_empty()))
 }

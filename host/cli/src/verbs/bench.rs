@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::args::at_least_one;
 use crate::report::views::bench::{WIDEST, tables};
 use crate::report::{screen, text};
-use crate::verbs::output::Bar;
+use crate::verbs::output::{Bar, Output};
 use crate::verbs::{Setup, version};
-use keyhole_lab::bench::{self, Axis, Host, Options, Report};
+use keyhole_lab::bench::{self, Axis, Host, Measured, Options, Report};
 use keyhole_log::dataset::generator;
 use keyhole_log::error::Error;
 
@@ -80,9 +80,9 @@ impl From<SweepAxis> for Axis {
 }
 
 /// Runs the verb.
-pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
-    let measured = measure(setup, &options(setup, args))?;
-    let mut output = setup.output()?;
+pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
+    let Measured { report: measured, kept } = measure(setup, &options(setup, args))?;
+    output.keep(&kept)?;
     if setup.common.json {
         output.json(&measured)?;
         if setup.common.out.is_some() {
@@ -110,12 +110,12 @@ fn options(setup: &Setup, args: &Args) -> Options {
         concurrency: args.concurrency,
         rate: args.rate,
         rounds: args.rounds,
-        export: args.keep.clone(),
+        keep: args.keep.is_some(),
     }
 }
 
 /// Measures with this program's strategies, and a progress bar on standard error.
-pub fn measure(setup: &Setup, options: &Options) -> Result<Report, Error> {
+pub fn measure(setup: &Setup, options: &Options) -> Result<Measured, Error> {
     let bar = OnceCell::new();
     let host = Host {
         engine: &setup.engine,

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::args::Common;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict};
-use crate::verbs::{document, state_folder};
+use crate::verbs::document;
+use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_service::decisions::{Checked, Decisions, Event, Head, Record, check, each};
 
@@ -35,13 +36,13 @@ pub enum Verb {
 }
 
 /// Runs the verb.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
-    let log = Decisions::open(&state_folder(common)?);
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
+    let log = Decisions::open(&common.state_folder()?);
     match &args.verb {
-        Verb::Show { last } => show(common, &log, *last),
+        Verb::Show { last } => show(output, common, &log, *last),
         Verb::Check { head } => {
             let checked = check(&log, head)?;
-            document::show(common, &checked_document(&log, &checked), &checked, None)?;
+            document::show(output, common, &checked_document(&log, &checked), &checked)?;
             Ok(u8::from(!checked.sound))
         }
     }
@@ -54,7 +55,7 @@ struct Shown<'a> {
     records: &'a [Record],
 }
 
-fn show(common: &Common, log: &Decisions, last: usize) -> Result<u8, Error> {
+fn show(output: &mut Output, common: &Common, log: &Decisions, last: usize) -> Result<u8, Error> {
     let mut records = std::collections::VecDeque::new();
     each(log, |record| {
         if records.len() == last {
@@ -96,7 +97,7 @@ fn show(common: &Common, log: &Decisions, last: usize) -> Result<u8, Error> {
         }),
         sections: vec![section],
     };
-    document::show(common, &document, &Shown { sound: checked.sound, records: &records }, None)?;
+    document::show(output, common, &document, &Shown { sound: checked.sound, records: &records })?;
     Ok(u8::from(!checked.sound))
 }
 

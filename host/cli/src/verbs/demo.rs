@@ -19,9 +19,8 @@ pub struct Args {
 }
 
 /// Runs the verb.
-pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
-    let mut output = setup.output()?;
-    let (data, baseline) = (prepare(setup, &mut output)?, baseline(&mut output, setup.common.json)?);
+pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
+    let (data, baseline) = (prepare(setup, output)?, baseline(output, setup.common.json)?);
     let log = setup.log()?;
     let proof = verify_verb::compare(setup, ("keyset", "baseline"), |comparison| {
         comparison.prove(&log, generator::SEED, args.requests)
@@ -44,7 +43,8 @@ pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
             requests: args.requests.max(1),
             ..Options::default()
         },
-    )?;
+    )?
+    .report;
     if setup.common.json {
         output.json(&serde_json::json!({
             "data": data, "baseline_sources": baseline, "verify": proof, "bench": measured,

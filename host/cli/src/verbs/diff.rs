@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::args::Common;
 use crate::report::views;
 use crate::verbs::audit::{Effort, audit};
+use crate::verbs::output::Output;
 use crate::verbs::{Setup, document};
 use keyhole_lab::audit::facts::Audit;
 use keyhole_lab::diff;
@@ -26,7 +27,7 @@ pub struct Args {
 }
 
 /// Runs the verb: 0 if nothing widens and the answers are the same.
-pub fn run(common: Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let (old, new) = (Audit::saved(Path::new(&args.old))?, Audit::saved(Path::new(&args.new))?);
     let (common, old, new) = match (old, new) {
         (Some(old), Some(new)) => (common, old, new),
@@ -43,6 +44,6 @@ pub fn run(common: Common, args: &Args) -> Result<u8, Error> {
         }
     };
     let diff = diff::run(&old, &new);
-    document::show(&common, &views::diff::document(&diff), &diff, args.html.as_deref())?;
+    document::show(output, &common, &views::diff::document(&diff), &diff)?;
     Ok(u8::from(!diff.acceptable))
 }

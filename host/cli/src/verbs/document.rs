@@ -1,7 +1,5 @@
 //! A report, shown as the options ask: as text where the results go, and as a page of HTML beside.
 
-use std::path::Path;
-
 use crate::args::Common;
 use crate::report::{self, Document};
 use crate::verbs::output::Output;
@@ -13,21 +11,13 @@ pub fn text(common: &Common, document: &Document) -> String {
     report::text(document, width, colour && common.out.is_none())
 }
 
-/// Shows a document; `value` is the same report for --json.
+/// Shows a document, and as a page of HTML where the output has one; `value` is the same report for --json.
 pub fn show(
+    output: &mut Output,
     common: &Common,
     document: &Document,
     value: &impl serde::Serialize,
-    html: Option<&Path>,
 ) -> Result<(), Error> {
-    if let Some(path) = html {
-        std::fs::write(path, report::html(document)).map_err(|source| Error::io(path, source))?;
-    }
-    let mut output = Output::open(common)?;
-    if common.json {
-        output.json(value)?;
-    } else {
-        output.write(text(common, document).as_bytes())?;
-    }
-    output.flush()
+    output.html(|| report::html(document))?;
+    output.show(value, || text(common, document))
 }

@@ -3,6 +3,7 @@
 use crate::args::Common;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict};
 use crate::verbs::document;
+use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_runtime::loader::inspect::{Inspection, inspect};
 use keyhole_runtime::policy::Policy;
@@ -17,7 +18,7 @@ pub struct Args {
 }
 
 /// Runs the verb: 0 if the component fits, 1 if it does not.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let policy = Policy::load(common.policy.as_deref())?;
     let registry = Registry::new(&policy);
     let bytes = registry.bytes(&args.strategy)?;
@@ -40,7 +41,7 @@ pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
         },
     };
     found.signature = signature;
-    document::show(common, &document(&found), &found, None)?;
+    document::show(output, common, &document(&found), &found)?;
     Ok(u8::from(!found.fit))
 }
 

@@ -42,7 +42,7 @@ use keyhole_runtime::scratch::Scratch;
 use keyhole_runtime::strategy::Strategy;
 use keyhole_service::decisions::{Decisions, Denials, Recorder};
 
-use output::{Bar, Output};
+use output::Bar;
 
 /// What a verb that runs strategies needs: the policy, the engine, the folders, and the decision log.
 pub struct Setup {
@@ -79,8 +79,8 @@ impl Setup {
     }
 
     fn under(common: Common, counting_fuel: bool) -> Result<Self, Error> {
-        let state = state_folder(&common)?;
-        let cache = cache_folder(&common)?;
+        let state = common.state_folder()?;
+        let cache = common.cache_folder()?;
         // This very file, even where another one was put in its place meanwhile.
         let program = || "/proc/self/exe".into();
         let loader = Loader::new(program()).with_cache(&cache, &state).unwrap_or_else(|error| {
@@ -188,35 +188,10 @@ impl Setup {
         Profile::of(log, generator::now_of)
     }
 
-    /// Where the results go.
-    pub fn output(&self) -> Result<Output, Error> {
-        Output::open(&self.common)
-    }
-
     /// A remark for people, on standard error.
     pub fn remark(&self, text: &str) {
         output::remark(&self.common, text);
     }
-}
-
-/// Where the cursor key and the decision log lie.
-fn state_folder(common: &Common) -> Result<PathBuf, Error> {
-    folder(common.state.clone(), "XDG_STATE_HOME", ".local/state", "--state")
-}
-
-/// Where scratch and compiled code lie.
-fn cache_folder(common: &Common) -> Result<PathBuf, Error> {
-    folder(common.cache.clone(), "XDG_CACHE_HOME", ".cache", "--cache")
-}
-
-fn folder(given: Option<PathBuf>, variable: &str, below_home: &str, option: &str) -> Result<PathBuf, Error> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    given
-        .or_else(|| absolute(variable).map(|base| base.join("keyhole")))
-        .or_else(|| absolute("HOME").map(|home| home.join(below_home).join("keyhole")))
-        .ok_or_else(|| {
-            Error::bad_request(format!("neither {variable} nor HOME is set: say where with {option} DIR"))
-        })
 }
 
 /// The error of a verb that needs a policy where none is named.

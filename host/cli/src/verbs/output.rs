@@ -1,16 +1,19 @@
 //! Where results, remarks, errors and progress go.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{BufWriter, IsTerminal, Stdout, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::fs::{OFlags, fcntl_getfl};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::Common;
+use crate::results::{self, KeptFolder, Kind, Protected, ResultFile, Rules};
+use keyhole_lab::bench::KeptFile;
 use keyhole_log::error::Error;
 
 /// Work that is over sooner shows no bar.
@@ -19,29 +22,98 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a failed write to standard output is called in an error.
 pub const STDOUT: &str = "standard output";
 
-/// Results: standard output, or the file of --out.
+/// What standard error is called in an error.
+const STDERR: &str = "standard error";
+
+/// Whether standard output was closed when the process began: the standard library has /dev/null in its place since.
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether standard error is a file that must not be written to: then nothing is said at all.
+static MUTE: AtomicBool = AtomicBool::new(false);
+
+/// Notes that standard output was closed when the process began.
+pub fn stdout_was_closed() {
+    STDOUT_WAS_CLOSED.store(true, Relaxed);
+}
+
+/// Where the results of a run go: standard output or the file of --out, and what is written besides. All of it is
+/// in place once [`Output::finish`] has ended well, and no file of it before.
 pub struct Output {
-    writer: BufWriter<Box<dyn Write>>,
+    sink: Sink,
     /// What it is called in an error.
     name: PathBuf,
     json: bool,
+    rules: Rules,
+    /// A page of HTML that was not written yet.
+    html: Option<ResultFile>,
+    /// What was written besides.
+    beside: Vec<ResultFile>,
+    /// Behind the files in it, so that it goes after them.
+    folder: Option<KeptFolder>,
+}
+
+enum Sink {
+    Stdout(BufWriter<Stdout>),
+    File(Box<ResultFile>),
 }
 
 impl Output {
-    /// Opens it.
-    pub fn open(common: &Common) -> Result<Self, Error> {
-        let (name, writer): (PathBuf, Box<dyn Write>) = match &common.out {
-            None => (STDOUT.into(), Box::new(std::io::stdout())),
+    /// Opens the place of the options, for a result of this kind, and fails where that or a standard stream must not
+    /// be written to.
+    pub fn open(common: &Common, kind: Kind, protected: Protected) -> Result<Self, Error> {
+        let rules = Rules { protected, force: common.force };
+        rules.protected.check_stream(STDERR, std::io::stderr()).inspect_err(|_| MUTE.store(true, Relaxed))?;
+        let (name, sink) = match &common.out {
+            None => {
+                rules.protected.check_stream(STDOUT, std::io::stdout())?;
+                (PathBuf::from(STDOUT), Sink::Stdout(stdout()?))
+            }
             Some(path) => {
-                (path.clone(), Box::new(File::create(path).map_err(|source| Error::io(path, source))?))
+                let file = ResultFile::open(path, kind, &rules)?;
+                let name = if file.is_stdout() {
+                    // Closed, it cannot be written to by another name either.
+                    drop(stdout()?);
+                    PathBuf::from(STDOUT)
+                } else {
+                    path.clone()
+                };
+                (name, Sink::File(Box::new(file)))
             }
         };
-        Ok(Self { writer: BufWriter::new(writer), name, json: common.json })
+        Ok(Self { sink, name, json: common.json, rules, html: None, beside: Vec::new(), folder: None })
+    }
+
+    /// The same, with a page of HTML besides.
+    pub fn with_html(mut self, path: Option<&Path>) -> Result<Self, Error> {
+        if let Some(path) = path {
+            self.check_other(path, |file| file.is_at(path))?;
+            self.html = Some(ResultFile::open(path, Kind::Html, &self.rules)?);
+        }
+        Ok(self)
+    }
+
+    /// The same, with a folder of files besides, whose report is of this kind.
+    pub fn with_folder(mut self, path: Option<&Path>, report: Kind) -> Result<Self, Error> {
+        if let Some(path) = path {
+            let folder = KeptFolder::open(path, report, &self.rules)?;
+            self.check_other(path, |file| folder.holds(file.named()))?;
+            self.folder = Some(folder);
+        }
+        Ok(self)
+    }
+
+    /// What may be written to.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Writes bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.writer.write_all(bytes).map_err(|source| Error::io(&self.name, source))
+        let written = match &mut self.sink {
+            Sink::Stdout(out) => out.write_all(bytes),
+            Sink::File(file) => file.write_all(bytes),
+        };
+        written.map_err(|source| Error::io(&self.name, source))
     }
 
     /// Writes a line.
@@ -66,16 +138,89 @@ impl Output {
         self.flush()
     }
 
-    /// Flushes: what was written is with whoever reads it.
+    /// Writes the page of HTML, if one is wanted.
+    pub fn html(&mut self, page: impl FnOnce() -> String) -> Result<(), Error> {
+        let Some(mut file) = self.html.take() else { return Ok(()) };
+        file.write_all(page().as_bytes()).map_err(|source| Error::io(file.named(), source))?;
+        self.beside.push(file);
+        Ok(())
+    }
+
+    /// Writes the files of the folder, if one is wanted.
+    pub fn keep(&mut self, files: &[KeptFile]) -> Result<(), Error> {
+        if let Some(folder) = &mut self.folder {
+            self.beside.extend(folder.fill(files, &self.rules)?);
+        }
+        Ok(())
+    }
+
+    /// Flushes: what was written to standard output, a device or a pipe is with whoever reads it.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.writer.flush().map_err(|source| Error::io(&self.name, source))
+        let flushed = match &mut self.sink {
+            Sink::Stdout(out) => out.flush(),
+            Sink::File(file) => file.flush(),
+        };
+        flushed.map_err(|source| Error::io(&self.name, source))
+    }
+
+    /// Puts everything in place.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.flush()?;
+        let mut results = Vec::new();
+        if let Sink::File(file) = self.sink {
+            results.push(*file);
+        }
+        results.append(&mut self.beside);
+        results::commit(results, &self.rules)
+    }
+
+    /// Fails where the file of --out is where another result of this run is to go.
+    fn check_other(&self, path: &Path, meets: impl FnOnce(&ResultFile) -> bool) -> Result<(), Error> {
+        let Sink::File(file) = &self.sink else { return Ok(()) };
+        if !meets(file) {
+            return Ok(());
+        }
+        Err(Error::NotWritten {
+            path: path.to_owned(),
+            why: "another result of this run goes there, that of --out".to_owned(),
+            fix: "name two files",
+        })
+    }
+}
+
+/// Standard output, if anything can be written to it.
+fn stdout() -> Result<BufWriter<Stdout>, Error> {
+    let stdout = std::io::stdout();
+    let closed = |why: &str| Error::io(STDOUT, std::io::Error::other(why.to_owned()));
+    // The standard library counts what it writes to a descriptor that is not open for writing as written.
+    let flags = fcntl_getfl(&stdout).map_err(|error| closed(&error.to_string()))?;
+    let is_open = flags.intersects(OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH);
+    if STDOUT_WAS_CLOSED.load(Relaxed) || !is_open {
+        return Err(closed("it is closed, or open for reading alone"));
+    }
+    Ok(BufWriter::new(stdout))
+}
+
+/// Writes what was asked for without a verb, such as help, to standard output.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = stdout()?;
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|source| Error::io(STDOUT, source))
+}
+
+/// Says something to people, on standard error. Nobody can be told that nobody listens.
+pub fn say(text: &str) {
+    if !MUTE.load(Relaxed) {
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 }
 
 /// A remark for people, on standard error.
 pub fn remark(common: &Common, text: &str) {
     if !common.quiet {
-        eprintln!("{text}");
+        say(text);
     }
 }
 
@@ -104,14 +249,14 @@ pub fn print_error(error: &Error, json: bool) {
 /// Prints what went wrong from an object of `code`, `message`, `where`, `fix`, and `lines` of a policy.
 pub(super) fn print_problem(problem: &Value, json: bool) {
     if json {
-        eprintln!("{problem}");
+        say(&problem.to_string());
         return;
     }
     let text = |field: &str| problem.get(field).and_then(Value::as_str);
-    eprintln!("keyhole: {}", text("message").unwrap_or_default());
+    say(&format!("keyhole: {}", text("message").unwrap_or_default()));
     for (label, field) in [("where", "where"), ("to mend it", "fix")] {
         if let Some(text) = text(field) {
-            eprintln!("  {label}: {text}");
+            say(&format!("  {label}: {text}"));
         }
     }
     if let (Some(before), Some(start)) = (problem.get("shown_before").and_then(Value::as_u64), text("start"))
@@ -123,7 +268,7 @@ pub(super) fn print_problem(problem: &Value, json: bool) {
         eprintln!("  the walk goes on with: --after {next}");
     }
     if let Some(lines) = text("lines") {
-        eprintln!("{}", lines.trim_end());
+        say(lines.trim_end());
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::args::{Common, time};
 use crate::report;
-use crate::verbs::output::Output;
+use crate::verbs::output::{self, Output};
 use crate::verbs::{Setup, document, ledger};
 use keyhole_log::error::Error;
 use keyhole_log::model::{Filter, PageRequest, Pager, Position};
@@ -54,21 +54,14 @@ pub struct Args {
 }
 
 /// Runs the verb.
-pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
+pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let log = setup.log()?;
     let cursors = setup.cursors(&log)?;
     let strategy = setup.strategy(&args.strategy)?;
     let mut worker = setup.worker(&strategy, setup.common.instances, &log)?;
-    let mut output = setup.output()?;
     let json = setup.common.json;
-    let mut answer = Answer {
-        args,
-        json,
-        cursors: &cursors,
-        text: Vec::new(),
-        output: &mut output,
-        denials: Denials::default(),
-    };
+    let mut answer =
+        Answer { args, json, cursors: &cursors, text: Vec::new(), output, denials: Denials::default() };
     let outcome = answer_all(&setup.common, args, &mut worker, &mut answer);
     // Also where the run ended with an error: the denial may be what it ended with.
     setup.record_denials(&strategy, std::mem::take(&mut answer.denials));
@@ -147,10 +140,11 @@ impl Answer<'_> {
                     && let Some((ledger, limits)) = worker.explained()
                 {
                     if self.json {
-                        eprintln!("{}", serde_json::json!({"ledger": ledger::json(ledger, limits)}));
+                        output::say(&serde_json::json!({"ledger": ledger::json(ledger, limits)}).to_string());
                     } else {
                         let document = ledger::document(ledger, limits, None);
-                        eprint!("\n{}", report::text(&document, report::screen().0, false));
+                        let text = report::text(&document, report::screen().0, false);
+                        output::say(&format!("\n{}", text.trim_end()));
                     }
                 }
                 let error = error.with_way_on(|place| self.cursors.way_on(place, &request.filter));

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::args::Common;
+use crate::results::{self, Kind, ResultFile};
 use crate::verbs::output::Output;
 use crate::verbs::{allow, no_policy};
 use keyhole_log::error::Error;
@@ -37,40 +38,36 @@ pub enum Verb {
 }
 
 /// Runs the verb.
-pub fn run(common: &Common, verb: Verb) -> Result<u8, Error> {
+pub fn run(common: &Common, verb: Verb, output: &mut Output) -> Result<u8, Error> {
     match verb {
-        Verb::New { file } => make(common, file),
-        Verb::Check { file } => check(common, file),
-        Verb::Show => show(common),
-        Verb::Allow(args) => allow::run(common, &args),
+        Verb::New { file } => make(common, file, output),
+        Verb::Check { file } => check(common, file, output),
+        Verb::Show => show(common, output),
+        Verb::Allow(args) => allow::run(common, &args, output),
     }
 }
 
-fn make(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
+fn make(common: &Common, file: Option<PathBuf>, output: &mut Output) -> Result<u8, Error> {
     let path = file.or_else(|| common.policy.clone()).unwrap_or_else(|| PathBuf::from(USUAL));
-    let made = std::fs::File::create_new(&path).and_then(|mut file| {
-        file.write_all(docs::template().as_bytes())?;
-        file.sync_all()
-    });
-    match made {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::bad_request(format!(
-                "{} exists already: name another file, or edit that one",
-                path.display()
-            )));
-        }
-        Err(source) => return Err(Error::io(&path, source)),
+    // Also a link to nowhere: whoever put it there did not mean this.
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::bad_request(format!(
+            "{} exists already: name another file, or edit that one",
+            path.display()
+        )));
     }
+    let mut made = ResultFile::open(&path, Kind::Source, output.rules())?;
+    made.write_all(docs::template().as_bytes()).map_err(|source| Error::io(&path, source))?;
+    results::commit(vec![made], output.rules())?;
     let path = path.display().to_string();
-    Output::open(common)?.show(&json!({ "made": path }), || {
+    output.show(&json!({ "made": path }), || {
         format!("{path} is made: use it with --policy or KEYHOLE_POLICY\n")
     })?;
     Ok(0)
 }
 
 /// 0 if all is well, 1 if something is wrong with the policy or with a file that it names.
-fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
+fn check(common: &Common, file: Option<PathBuf>, output: &mut Output) -> Result<u8, Error> {
     let path = file.or_else(|| common.policy.clone()).ok_or_else(no_policy)?;
     let mut wrong: Vec<String> = Vec::new();
     let mut sound_parts: Vec<String> = Vec::new();
@@ -108,12 +105,11 @@ fn check(common: &Common, file: Option<PathBuf>) -> Result<u8, Error> {
     }
     let sound = wrong.is_empty();
     let report = json!({ "policy": path.display().to_string(), "sound": sound, "problems": wrong, "sound_parts": sound_parts });
-    Output::open(common)?
-        .show(&report, || sound_parts.iter().chain(&wrong).map(|line| format!("{line}\n")).collect())?;
+    output.show(&report, || sound_parts.iter().chain(&wrong).map(|line| format!("{line}\n")).collect())?;
     Ok(u8::from(!sound))
 }
 
-fn show(common: &Common) -> Result<u8, Error> {
+fn show(common: &Common, output: &mut Output) -> Result<u8, Error> {
     let policy = Policy::load(common.policy.as_deref())?;
     let rows = show::rows(&policy);
     let shown = json!({
@@ -121,7 +117,7 @@ fn show(common: &Common) -> Result<u8, Error> {
         "digest": policy.digest.as_ref().map(|digest| format!("sha256:{digest}")),
         "keys": rows,
     });
-    Output::open(common)?.show(&shown, || {
+    output.show(&shown, || {
         let none = Path::new("none: local verbs grant the project's interfaces");
         format!("policy  {}\n\n{}", policy.file.as_deref().unwrap_or(none).display(), show::readable(&rows))
     })?;

@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 /// Runs the verb.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let mut results = Vec::with_capacity(args.results.len());
     for path in &args.results {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -25,7 +25,6 @@ pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
     }
     let named: Vec<_> = results.iter().map(|(name, result)| (name.clone(), result)).collect();
     let document = views::bench::document(&named);
-    let mut output = Output::open(common)?;
     if common.json {
         output.json(&results.into_iter().map(|(_, result)| result).collect::<Vec<_>>())?;
     } else {

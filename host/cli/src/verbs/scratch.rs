@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::args::Common;
 use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped};
-use crate::verbs::{cache_folder, document};
+use crate::verbs::document;
+use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_log::quarantine::Summary;
 use keyhole_log::visible::visible;
@@ -35,14 +36,14 @@ pub enum Verb {
 }
 
 /// Runs the verb.
-pub fn run(common: &Common, verb: Verb) -> Result<u8, Error> {
-    let cache = cache_folder(common)?;
+pub fn run(common: &Common, verb: Verb, output: &mut Output) -> Result<u8, Error> {
+    let cache = common.cache_folder()?;
     match verb {
         Verb::List => {
             let total = Policy::load(common.policy.as_deref())?.scratch.total;
-            list(common, &cache, total)
+            list(output, common, &cache, total)
         }
-        Verb::Drop { name, all } => remove(common, &cache, name.as_deref(), all),
+        Verb::Drop { name, all } => remove(output, common, &cache, name.as_deref(), all),
     }
 }
 
@@ -80,7 +81,7 @@ struct Dropped<'a> {
     in_use: Vec<Line<'a>>,
 }
 
-fn list(common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
+fn list(output: &mut Output, common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
     let mut kept = kept::list(cache)?;
     // For people the last used first; what goes first stands at the end.
     kept.reverse();
@@ -97,11 +98,17 @@ fn list(common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
     }
     let sections = [section].into_iter().chain(quarantine(&kept)).collect();
     let document = Document { title: title(cache), verdict: None, sections };
-    document::show(common, &document, &listed, None)?;
+    document::show(output, common, &document, &listed)?;
     Ok(0)
 }
 
-fn remove(common: &Common, cache: &Path, name: Option<&str>, all: bool) -> Result<u8, Error> {
+fn remove(
+    output: &mut Output,
+    common: &Common,
+    cache: &Path,
+    name: Option<&str>,
+    all: bool,
+) -> Result<u8, Error> {
     let mut chosen = chosen(kept::list(cache)?, cache, name, all)?;
     let (mut dropped, mut in_use) = (Vec::new(), Vec::new());
     for mut kept in chosen.drain(..) {
@@ -129,7 +136,7 @@ fn remove(common: &Common, cache: &Path, name: Option<&str>, all: bool) -> Resul
         Verdict { level: Level::Bad, words: "in use".to_owned(), reasons: vec![Cell::bad(advice)] }
     };
     let document = Document { title: title(cache), verdict: Some(verdict), sections };
-    document::show(common, &document, &result, None)?;
+    document::show(output, common, &document, &result)?;
     Ok(u8::from(!in_use.is_empty()))
 }
 

@@ -1,6 +1,7 @@
 //! `seed`: makes the contract's data set.
 
 use crate::args::{Common, time};
+use crate::results::Protected;
 use crate::verbs::output::{Bar, Output, remark};
 use keyhole_log::dataset::{Seeded, Step, generator, seed};
 use keyhole_log::error::Error;
@@ -21,7 +22,7 @@ pub struct Args {
 }
 
 /// Runs the verb: 1 where the data set is to be the contract's, and is not.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let seeded = make(common, args.now, args.rows, args.short_payloads)?;
     let matches = seeded.is_contracts(args.now, args.short_payloads);
     let Seeded { rows, payload_bytes, database_bytes, payload_digest, rows_digest } = &seeded;
@@ -30,7 +31,7 @@ pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
         "database_bytes": database_bytes, "payload_digest": payload_digest, "rows_digest": rows_digest,
         "matches_contract": matches,
     });
-    Output::open(common)?.show(&report, || {
+    output.show(&report, || {
         format!(
             "{rows} events in {}\n\
              payloads.jsonl  {payload_bytes} bytes  sha256 {payload_digest}\n\
@@ -48,6 +49,7 @@ pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
 
 /// Makes the data set, with a progress bar.
 pub(super) fn make(common: &Common, now: i64, rows: u64, short_payloads: bool) -> Result<Seeded, Error> {
+    Protected::check_new(common, &common.data)?;
     let bar = Bar::new(common, "making the data set");
     seed(&common.data, now, rows, short_payloads, &mut |step| {
         match step {

@@ -16,8 +16,7 @@ pub struct Args {
 }
 
 /// Runs the verb: 0 if every limit struck, 1 if one did not.
-pub fn run(common: &Common, args: &Args) -> Result<u8, Error> {
-    let mut output = Output::open(common)?;
+pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let bar = Bar::new(common, "attacks");
     let report = play(args.quick, &|done, all| bar.at(done, all))?;
     drop(bar);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::args::Common;
+use crate::results::Protected;
 use crate::verbs::Setup;
+use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_runtime::policy::Policy;
 use keyhole_service::http::{self, Ended, Options};
@@ -48,7 +50,7 @@ struct Report<'a> {
 }
 
 /// Runs the verb.
-pub fn run(common: Common, args: &Args) -> Result<u8, Error> {
+pub fn run(common: Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let options = Options {
         listen: args.listen,
         admin: args.admin.clone(),
@@ -61,9 +63,13 @@ pub fn run(common: Common, args: &Args) -> Result<u8, Error> {
     };
     // Before the engine is made: a mistake is told at once.
     options.check()?;
+    if let Some(socket) = &args.admin {
+        let mut log = Protected::default();
+        log.log(&common.data);
+        log.check_folder(socket)?;
+    }
     let setup = Setup::new(common)?;
     let log = setup.log()?;
-    let mut output = setup.output()?;
     let config = Config {
         policy: setup.policy.clone(),
         engine: setup.engine.clone(),

@@ -12,6 +12,7 @@ use crate::verbs::document;
 use crate::verbs::output::{self, Output};
 use keyhole_log::error::Error;
 use keyhole_log::visible::visible;
+use keyhole_runtime::registry::is_path;
 use keyhole_service::client::{Client, Problem};
 use keyhole_service::orders::{Done, Order};
 use keyhole_service::status::{Stage, Staged, Standing, State};
@@ -78,10 +79,10 @@ pub enum Verb {
 }
 
 /// Runs the verb: 0 if it was carried out, 1 if the answer is no.
-pub fn run(common: &Common, args: Args) -> Result<u8, Error> {
+pub fn run(common: &Common, args: Args, output: &mut Output) -> Result<u8, Error> {
     let socket = match args.admin {
         Some(socket) => socket,
-        None => super::state_folder(common)?.join("admin.sock"),
+        None => common.state_folder()?.join("admin.sock"),
     };
     let admin = Client { socket };
     let by = Some(keyhole_service::decisions::user());
@@ -107,7 +108,7 @@ pub fn run(common: &Common, args: Args) -> Result<u8, Error> {
             Err(problem) => return Ok(refused(&problem, common.json)),
         }
     }
-    Output::open(common)?.show(&done, || text(common, &done))?;
+    output.show(&done, || text(common, &done))?;
     Ok(u8::from(matches!(done, Done::Staged(staged) if staged.stage == Stage::Failed)))
 }
 
@@ -157,8 +158,7 @@ fn refused(problem: &Problem, json: bool) -> u8 {
 /// A path as the service, which runs elsewhere, finds it; a name as it is.
 fn absolute(strategy: &str) -> Result<String, Error> {
     let path = Path::new(strategy);
-    let is_path = strategy.contains('/') || path.extension().is_some_and(|extension| extension == "wasm");
-    if !is_path {
+    if !is_path(strategy) {
         return Ok(strategy.to_owned());
     }
     let absolute = std::path::absolute(path).map_err(|source| Error::io(path, source))?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::verbs::output::Bar;
+use crate::verbs::output::{Bar, Output};
 use crate::verbs::{Setup, page};
 use keyhole_log::Log;
 use keyhole_log::dataset::generator;
@@ -37,7 +37,7 @@ pub struct Args {
 const SHOWN_VIOLATIONS: usize = 20;
 
 /// Runs the verb: 0 if the strategies are equal, 1 if they differ, or the log itself is wrong.
-pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
+pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let log = setup.log()?;
     let names = (args.strategy.as_str(), args.reference.as_str());
     let spans = spans::violations(&log, SHOWN_VIOLATIONS)?;
@@ -60,7 +60,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<u8, Error> {
     let verdict = if report.equal { "equal to" } else { "differs from" };
     let reason = format!("verify: {verdict} {} on {} pages", args.reference, report.pages);
     setup.record_verdict(&args.strategy, None, reason)?;
-    setup.output()?.show(&report, || render(&report))?;
+    output.show(&report, || render(&report))?;
     Ok(u8::from(!report.is_sound()))
 }
 

@@ -1,6 +1,5 @@
 //! `--version`: this program, and what it is made of.
 
-use crate::args::Common;
 use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_log::grants;
@@ -17,9 +16,9 @@ pub fn versions() -> std::collections::BTreeMap<String, String> {
 }
 
 /// Prints them.
-pub fn run(common: &Common) -> Result<u8, Error> {
+pub fn run(output: &mut Output) -> Result<u8, Error> {
     let versions = versions();
-    Output::open(common)?.show(&versions, || {
+    output.show(&versions, || {
         let others = versions.iter().filter(|(name, _)| *name != "keyhole");
         let lines = others.map(|(name, version)| format!("{name} {version}\n"));
         format!("keyhole {}\n{}", env!("CARGO_PKG_VERSION"), lines.collect::<String>())

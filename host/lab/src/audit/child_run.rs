@@ -3,9 +3,9 @@
 //! What an audit compares between child runs is everything that may not depend on where and when a strategy
 //! runs: another process, a pool slot that others have used, scratch filled anew, a warm instance.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ use keyhole_runtime::page::{parse, render};
 
 /// Failures after which a pass ends: each may have used up a whole time limit.
 const FAILURES: usize = 4;
+
+/// How often a wait looks whether it is over, or is to end.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How often a request that came too late is asked again: the machine may be busy with something else.
 const LATE_TRIES: usize = 2;
@@ -113,22 +116,15 @@ impl ChildRun {
             command.arg(option).arg(path);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(failed)?;
         let orders = serde_json::to_vec(self).map_err(|error| Error::Engine(error.to_string()))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&orders).map_err(failed)?;
-        }
-        let output = child.wait_with_output().map_err(failed)?;
+        let (status, stdout, stderr) = run_to_its_end(&mut command, &orders).map_err(failed)?;
         keyhole_log::interrupt::check()?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+        if !status.success() {
+            let said = String::from_utf8_lossy(&stderr);
             let said = said.lines().last().unwrap_or("nothing");
-            return Err(Error::Engine(format!(
-                "the process of a trial ended with {}: {said}",
-                output.status
-            )));
+            return Err(Error::Engine(format!("the process of a trial ended with {status}: {said}")));
         }
-        let answers = String::from_utf8_lossy(&output.stdout);
+        let answers = String::from_utf8_lossy(&stdout);
         let answer = |line: &str| {
             serde_json::from_str(line)
                 .map_err(|error| Error::Engine(format!("a trial answered {line}: {error}")))
@@ -181,6 +177,37 @@ impl ChildRun {
         }
         out.flush().map_err(|source| Error::io("standard output", source))
     }
+}
+
+/// Runs a process with this on its standard input, and returns how it ended and what it wrote. It is killed where
+/// this run is interrupted: it keeps its scratch in a folder that goes with this run.
+fn run_to_its_end(command: &mut Command, input: &[u8]) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let mut child = command.spawn()?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let read = |from: Option<Box<dyn Read + Send>>| {
+            scope.spawn(move || {
+                let mut bytes = Vec::new();
+                from.map_or(Ok(0), |mut from| from.read_to_end(&mut bytes)).map(|_| bytes)
+            })
+        };
+        let stdout = read(stdout.map(|pipe| Box::new(pipe) as _));
+        let stderr = read(stderr.map(|pipe| Box::new(pipe) as _));
+        let written = stdin.map_or(Ok(()), |mut pipe| pipe.write_all(input));
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if written.is_err() || keyhole_log::interrupt::requested() {
+                child.kill()?;
+                break child.wait()?;
+            }
+            std::thread::sleep(LOOK);
+        };
+        written?;
+        let panicked = |_| io::Error::other("the thread that reads from it panicked");
+        Ok((status, stdout.join().map_err(panicked)??, stderr.join().map_err(panicked)??))
+    })
 }
 
 fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> Result<Answer, Error> {

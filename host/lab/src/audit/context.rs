@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tempfile::TempDir;
-
 use super::child_run::{ChildRun, ChildRuns, Pass};
 use super::compare::TimedComparison;
 use super::cost::{Point, measure};
@@ -20,6 +18,7 @@ use keyhole_log::dataset::generator;
 use keyhole_log::error::Error;
 use keyhole_log::model::{Page, PageRequest, Pager};
 use keyhole_log::survey::profile::Profile;
+use keyhole_log::temporary::TemporaryFolder;
 use keyhole_log::usage::Usage;
 use keyhole_proof::streams::{self, Stream};
 use keyhole_proof::verify::sides::Sides;
@@ -68,7 +67,7 @@ pub(super) struct AuditContext<'a> {
     /// A copy of its first half.
     pub(super) half: AuditedLog,
     /// Copies of log data, scratch included: the folder goes when the audit ends, on every way out.
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 impl<'a> AuditContext<'a> {
@@ -81,7 +80,7 @@ impl<'a> AuditContext<'a> {
         let whole = AuditedLog::open(options.data)?;
         let failed = |source| Error::io(options.cache, source);
         DirBuilder::new().recursive(true).mode(0o700).create(options.cache).map_err(failed)?;
-        let folder = tempfile::Builder::new().prefix("audit-").tempdir_in(options.cache).map_err(failed)?;
+        let folder = TemporaryFolder::new_in(options.cache, "audit")?;
         let half = folder.path().join("half-log");
         DirBuilder::new().mode(0o700).create(&half).map_err(failed)?;
         copy(&whole.log, &half, (whole.profile.rows / 2).min(HALF))?;

@@ -2,7 +2,6 @@
 //! `HdrHistogram`, which its own viewers read and merge; and the report as JSON.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
@@ -33,33 +32,51 @@ const SERVICE: Measure =
 const LATENCY: Measure =
     Measure { name: "latency", whole: |outcome| &outcome.times.latency, round: |round| &round.latency };
 
-/// Writes, for each mix, MIX.service.hlog and MIX.latency.hlog with an interval for each round of each
-/// strategy, tagged with its name; for each strategy MIX.STRATEGY.service.hgrm and …latency.hgrm; and
-/// bench.json. `origin` is the moment of the run's clock at zero.
+/// The name of the report among the files that are kept.
+pub const REPORT: &str = "bench.json";
+
+/// What an interval log begins with.
+pub const INTERVALS: &str = "#[Histogram log format version 1.3]";
+
+/// What a comment of it says, after the name of the measure and before that of the mix.
+pub const OF_A_MIX: &str = " times of the mix ";
+
+/// What a percentile table begins with.
+pub const PERCENTILES: &str = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n";
+
+/// A file of the run for other tools, whole in memory.
+#[derive(Clone, Debug)]
+pub struct KeptFile {
+    /// Its name, without a folder.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// For each mix, MIX.service.hlog and MIX.latency.hlog with an interval for each round of each strategy, tagged
+/// with its name; for each strategy MIX.STRATEGY.service.hgrm and …latency.hgrm; and bench.json. `origin` is the
+/// moment of the run's clock at zero.
 pub(super) fn export(
-    folder: &Path,
     runs: &[MixRun<'_>],
     report: &Report,
     origin: SystemTime,
-) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|source| Error::io(&path, source))
-    };
+) -> Result<Vec<KeptFile>, Error> {
+    let mut files = Vec::new();
+    let mut keep = |name: String, bytes: Vec<u8>| files.push(KeptFile { name, bytes });
     for run in runs {
         let mix = plain(&run.mix.name);
         for measure in [&SERVICE, &LATENCY] {
             let name = measure.name;
-            write(&format!("{mix}.{name}.hlog"), &hlog(run, measure, origin)?)?;
+            keep(format!("{mix}.{name}.hlog"), hlog(run, measure, origin)?);
             for outcome in &run.outcomes {
                 let file = format!("{mix}.{}.{name}.hgrm", plain(&outcome.strategy));
-                write(&file, hgrm((measure.whole)(outcome)).as_bytes())?;
+                keep(file, hgrm((measure.whole)(outcome)).into_bytes());
             }
         }
     }
     let json = serde_json::to_vec_pretty(report).map_err(|error| Error::Engine(error.to_string()))?;
-    write("bench.json", &json)
+    keep(REPORT.to_owned(), json);
+    Ok(files)
 }
 
 /// A name that is one word in a file name and in a tag.
@@ -78,8 +95,8 @@ fn hlog(run: &MixRun<'_>, measure: &Measure, origin: SystemTime) -> Result<Vec<u
     let mut log = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let mut writer = IntervalLogWriterBuilder::new()
-        .add_comment("[Histogram log format version 1.3]")
-        .add_comment(&format!("{} times of the mix {}, in nanoseconds", measure.name, plain(&run.mix.name)))
+        .add_comment(INTERVALS.trim_start_matches('#'))
+        .add_comment(&format!("{}{OF_A_MIX}{}, in nanoseconds", measure.name, plain(&run.mix.name)))
         .with_start_time(origin)
         .with_base_time(origin)
         .with_max_value_divisor(MILLI)
@@ -103,8 +120,7 @@ fn hlog(run: &MixRun<'_>, measure: &Measure, origin: SystemTime) -> Result<Vec<u
 /// The percentile table, in milliseconds, as every viewer of `HdrHistogram` reads it.
 fn hgrm(histogram: &Histogram<u64>) -> String {
     let milli = |nanos: u64| float(nanos) / MILLI;
-    let mut text =
-        format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    let mut text = PERCENTILES.to_owned();
     let mut seen = 0;
     for at in histogram.iter_quantiles(TICKS) {
         seen += at.count_since_last_iteration();
@@ -203,14 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_left_for_each_mix_strategy_and_measure_and_none_elsewhere() {
-        let (folder, plan) = (tempfile::tempdir().unwrap(), plan(40, 4, 1));
-        let new = folder.path().join("new");
+    fn a_file_is_kept_for_each_mix_strategy_and_measure_with_a_name_that_is_one() {
+        let plan = plan(40, 4, 1);
         let json = report(&plan, &mut [target("slow", &FakeClock::default(), 1, 1)], &FakeClock::default());
-        export(&new, &measured(&plan), &json, SystemTime::UNIX_EPOCH).unwrap();
-        let names = new.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut files: Vec<String> = names.collect();
-        files.sort();
+        let kept = export(&measured(&plan), &json, SystemTime::UNIX_EPOCH).unwrap();
+        let mut files: Vec<&str> = kept.iter().map(|file| file.name.as_str()).collect();
+        files.sort_unstable();
         assert_eq!(
             files,
             [
@@ -223,6 +237,14 @@ mod tests {
                 "dense.slow.service.hgrm",
             ]
         );
+        for file in &kept {
+            let begins = |with: &str| file.bytes.starts_with(with.as_bytes());
+            match file.name.rsplit_once('.').unwrap().1 {
+                "hlog" => assert!(begins(INTERVALS)),
+                "hgrm" => assert!(begins(PERCENTILES)),
+                _ => assert_eq!(file.name, REPORT),
+            }
+        }
         assert_eq!(plain("../../etc/passwd"), ".._.._etc_passwd");
         assert_eq!(plain("dense, workers=1"), "dense_workers=1");
     }

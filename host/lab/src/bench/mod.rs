@@ -53,6 +53,7 @@ use keyhole_runtime::scratch::Scratch;
 use keyhole_runtime::strategy::Strategy;
 
 pub use environment::{Conditions, LogFacts, Machine};
+pub use export::{INTERVALS, KeptFile, OF_A_MIX, PERCENTILES, REPORT};
 pub use phases::{PHASES, PhaseTimes};
 pub use plan::{Axis, Load, Point};
 pub use ratio::{Ratio, Step, SweepResult, is_twin};
@@ -90,8 +91,8 @@ pub struct Options {
     pub rate: Option<f64>,
     /// Into how many batches a mix is cut.
     pub rounds: usize,
-    /// Where every round's times are written for other tools.
-    pub export: Option<PathBuf>,
+    /// Whether every round's times are kept for other tools.
+    pub keep: bool,
 }
 
 impl Default for Options {
@@ -109,7 +110,7 @@ impl Default for Options {
             concurrency: 4,
             rate: None,
             rounds: 10,
-            export: None,
+            keep: false,
         }
     }
 }
@@ -134,8 +135,17 @@ pub struct Host<'a> {
     pub versions: &'a BTreeMap<String, String>,
 }
 
-/// Plans and runs a benchmark, and exports its times where the options say so. Ctrl-C ends it.
-pub fn run(options: &Options, host: &Host<'_>) -> Result<Report, Error> {
+/// What a benchmark found.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The figures.
+    pub report: Report,
+    /// Every round's times and the figures as files, where the options ask for them.
+    pub kept: Vec<KeptFile>,
+}
+
+/// Plans and runs a benchmark. Ctrl-C ends it.
+pub fn run(options: &Options, host: &Host<'_>) -> Result<Measured, Error> {
     let logs = options.logs.iter().map(|folder| Log::open(folder)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = logs.first() else { return Err(Error::bad_request("a benchmark needs a log")) };
     let census = options.sweeps.contains(&Axis::Filter).then(|| Census::of(first)).transpose()?;
@@ -179,8 +189,6 @@ pub fn run(options: &Options, host: &Host<'_>) -> Result<Report, Error> {
         logs: facts,
         settings: Settings { rounds: plan.rounds, warmup: plan.warmup, seed: options.seed },
     };
-    if let Some(folder) = &options.export {
-        export::export(folder, &runs, &report, origin)?;
-    }
-    Ok(report)
+    let kept = if options.keep { export::export(&runs, &report, origin)? } else { Vec::new() };
+    Ok(Measured { report, kept })
 }

@@ -131,7 +131,8 @@ pub fn serve(folder: &Path) -> Result<(), Error> {
             (None, None) => return Err(Error::bad_request(format!("there is no attack named {name}"))),
         };
         let line = serde_json::to_string(&outcome).map_err(|error| Error::Engine(error.to_string()))?;
-        println!("{line}");
+        let answered = writeln!(std::io::stdout(), "{line}");
+        answered.map_err(|source| Error::io("the pipe to whoever gives the orders", source))?;
     }
     Ok(())
 }

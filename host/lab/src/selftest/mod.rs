@@ -17,7 +17,9 @@ use child::Player;
 use report::{Report, Row};
 use stage::Stage;
 
+use keyhole_log::environment;
 use keyhole_log::error::Error;
+use keyhole_log::temporary::TemporaryFolder;
 
 /// One attack: the limit that it reaches for, its name, what is expected.
 type Attack = (String, &'static str, &'static [&'static str]);
@@ -26,7 +28,7 @@ type Attack = (String, &'static str, &'static [&'static str]);
 /// attacks are over, of how many.
 pub fn play(quick: bool, progress: &dyn Fn(u64, u64)) -> Result<Report, Error> {
     let began = Instant::now();
-    let folder = tempfile::tempdir().map_err(|source| Error::io(std::env::temp_dir(), source))?;
+    let folder = TemporaryFolder::new_in(&environment::temporary_folder(), "selftest")?;
     let stage = Stage::make(folder.path())?;
     let attacks = attacks(quick);
     let mut rows = Vec::with_capacity(attacks.len());

@@ -1,8 +1,9 @@
 //! A copy of a log that may be written to, and the process that appends to it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rusqlite::Connection;
@@ -10,11 +11,36 @@ use rusqlite::Connection;
 use crate::Log;
 use crate::dataset::Random;
 use crate::dataset::generator::{ACTIONS, RESOURCES, SCHEMA};
+use crate::environment;
 use crate::error::Error;
 use crate::feed::Feeder;
+use crate::temporary::TemporaryFolder;
 
 /// The writer's own patience with readers: what the live system's writer has.
 const WRITER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A copy of a log's first events that goes with the run, and all scratch of it with the copy.
+pub struct TemporaryCopy {
+    /// The copy.
+    pub log: Log,
+    folder: TemporaryFolder,
+}
+
+impl TemporaryCopy {
+    /// Copies the first `most` events to where temporary files lie.
+    pub fn of(log: &Log, most: u64) -> Result<Self, Error> {
+        let folder = TemporaryFolder::new_in(&environment::temporary_folder(), "copy")?;
+        let [data, cache] = ["log", "cache"].map(|name| folder.path().join(name));
+        DirBuilder::new().mode(0o700).create(&data).map_err(|source| Error::io(&data, source))?;
+        copy(log, &data, most)?;
+        Ok(Self { log: Log::open(&data)?.with_cache(cache), folder })
+    }
+
+    /// The folder of the copy's two files.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
 
 /// Copies the first `most` events of a log into an empty folder.
 pub fn copy(log: &Log, folder: &Path, most: u64) -> Result<(), Error> {
@@ -129,7 +155,8 @@ pub fn serve_appends(folder: &Path) -> Result<(), Error> {
         }
         payloads.sync_data().map_err(|source| Error::io(&path, source))?;
         transaction.commit()?;
-        println!("done");
+        let answered = writeln!(std::io::stdout(), "done");
+        answered.map_err(|source| Error::io("the pipe to whoever gives the orders", source))?;
     }
     Ok(())
 }

@@ -8,15 +8,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::error::Error;
+use crate::folder::{DATABASE, FILES, PAYLOADS};
+use crate::temporary::Entry;
 
-const DATABASE: &str = "audit.db";
-const PAYLOADS: &str = "payloads.jsonl";
 /// Every temporary name starts with this: a seed that was killed leaves nothing that the next one
 /// does not recognise.
 const TEMPORARY: &str = ".keyhole-seed-";
-/// A new log must not meet any of these. A journal that an older database left behind would be
-/// rolled back into the new one.
-const MUST_NOT_EXIST: [&str; 5] = [DATABASE, PAYLOADS, "audit.db-journal", "audit.db-wal", "audit.db-shm"];
 
 /// A folder that is free for a log, held until this is dropped; what was not published is removed.
 pub(super) struct Place {
@@ -29,6 +26,8 @@ pub(super) struct Place {
     pub(super) database: PathBuf,
     /// Bytes that a killed seed had left, and that are gone.
     pub(super) left_over: u64,
+    /// Both temporary names: they go also where the process ends before the seed has.
+    _entries: [Entry; 2],
 }
 
 impl Place {
@@ -46,7 +45,8 @@ impl Place {
             )));
         }
         let left_over = remove_left_overs(folder)?;
-        for name in MUST_NOT_EXIST {
+        // A journal that an older database left behind would be rolled back into the new one.
+        for name in FILES {
             let path = folder.join(name);
             if exists(&path)? {
                 return Err(Error::bad_request(format!(
@@ -56,13 +56,9 @@ impl Place {
             }
         }
         let temporary = |name| folder.join(format!("{TEMPORARY}{}-{name}", std::process::id()));
-        Ok(Self {
-            folder: folder.to_owned(),
-            handle,
-            payloads: temporary(PAYLOADS),
-            database: temporary(DATABASE),
-            left_over,
-        })
+        let (payloads, database) = (temporary(PAYLOADS), temporary(DATABASE));
+        let entries = [Entry::of_file(&payloads)?, Entry::of_file(&database)?];
+        Ok(Self { folder: folder.to_owned(), handle, payloads, database, left_over, _entries: entries })
     }
 
     /// Puts both files in place, the database last: where it is, the log is whole. Never overwrites.
@@ -197,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_folder_with_a_log_or_a_part_of_one_is_refused_and_left_as_it_is() {
-        for name in MUST_NOT_EXIST {
+        for name in FILES {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(name), "kept").unwrap();
             let error = Place::take(folder.path()).err().unwrap();

@@ -60,6 +60,7 @@ impl Error {
             | Self::Unproven { path, .. }
             | Self::BadPolicy { path, .. }
             | Self::BadState { path, .. }
+            | Self::NotWritten { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
                 source.place()

@@ -203,7 +203,13 @@ pub const CODES: &[Code] = &[
         "Delete the cache folder's `scratch`; find out what changes the log's past.",
     ),
     code("cancelled", 2, "Whoever asked for the page no longer wants it.", "Nothing."),
-    code("interrupted", 130, "Ctrl-C. Temporary files are gone.", "Nothing."),
+    code("interrupted", 130, "Ctrl-C, or SIGTERM or SIGHUP. Temporary files are gone.", "Nothing."),
+    code(
+        "not-written",
+        2,
+        "A result may not be written where it was to go: the run reads that file, it lies in a folder of the log, the state or the cache, or it is no result of the same kind. Nothing there was touched.",
+        "Name another file; `--force` replaces a foreign one, and never one that is read.",
+    ),
     code(
         "io",
         2,

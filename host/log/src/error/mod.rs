@@ -324,6 +324,16 @@ pub enum Error {
         /// How it failed.
         source: std::sync::Arc<Error>,
     },
+    /// A result may not be written where it was to go. Nothing there was touched.
+    #[error("nothing is written to {}: {why}", path.display())]
+    NotWritten {
+        /// The path, as it was named.
+        path: PathBuf,
+        /// What is against it.
+        why: String,
+        /// What to do.
+        fix: &'static str,
+    },
     /// A file operation failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -410,6 +420,7 @@ impl Error {
                 source.code()
             }
             Self::Repeated { source, .. } => source.code(),
+            Self::NotWritten { .. } => "not-written",
             Self::Io { .. } => "io",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",

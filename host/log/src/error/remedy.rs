@@ -67,6 +67,7 @@ impl Error {
                 "raise scratch.total, or end what keeps the others in use: `keyhole scratch list` shows them"
             }
             Self::ScratchFull { .. } => "raise the strategy's quota, or run the strategy without scratch",
+            Self::NotWritten { fix, .. } => fix,
             Self::Budget { .. } => "run the request with page --ledger to see what used it up",
             Self::During { source, .. } | Self::Unshown { source, .. } => return source.fix(),
             Self::Repeated { source, .. } => return source.fix(),

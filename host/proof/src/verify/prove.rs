@@ -7,7 +7,7 @@ use super::sides::Sides;
 use super::{Checker, Names, Report, StreamReport, live, walks, whole, whole_walks};
 use crate::streams::{self, Stream};
 use keyhole_log::Log;
-use keyhole_log::dataset::copy::{Appender, copy};
+use keyhole_log::dataset::copy::{Appender, TemporaryCopy};
 use keyhole_log::dataset::generator;
 use keyhole_log::error::Error;
 use keyhole_log::survey::ordered::Ordered;
@@ -75,21 +75,16 @@ impl Comparison<'_> {
 
     /// On a copy, since the log itself is never written to.
     fn appending(&self, log: &Log, profile: &Profile, seed: u64) -> Result<StreamReport, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("keyhole-verify-")
-            .tempdir()
-            .map_err(|source| Error::io(std::env::temp_dir(), source))?;
-        copy(log, folder.path(), COPIED)?;
-        let copied = Log::open(folder.path())?;
-        let on_copy = Profile::of(&copied, generator::now_of)?;
+        let copy = TemporaryCopy::of(log, COPIED)?;
+        let on_copy = Profile::of(&copy.log, generator::now_of)?;
         let mut requests = streams::dense(&on_copy, seed, 100).requests;
         requests.extend(streams::contract(profile, seed, 100).requests);
         let edges = streams::edges(&on_copy, seed, 120).requests;
         requests.extend(edges.into_iter().filter(|request| request.up_to.is_none()));
         let total = self.total(requests.len());
-        let mut appender = Appender::start(folder.path())?;
+        let mut appender = Appender::start(&copy.data())?;
         let mut batches = 0;
-        self.check(&copied, &total, |checker| {
+        self.check(&copy.log, &total, |checker| {
             live(checker, &requests, REQUESTS_A_BATCH, &mut || {
                 batches += 1;
                 appender.append(BATCH_EVENTS)?;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyhole_log::environment;
 use keyhole_log::error::Error;
 use keyhole_log::grants::{BUILT_IN, Grants, ScratchLimits};
 use keyhole_log::limits::{Ceilings, Limits};
@@ -80,7 +81,7 @@ impl Policy {
     /// The policy in force: the file's, if one is named, under what the environment says. Without a file
     /// local verbs grant the project's interfaces and default limits.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
-        let variables = std::env::vars_os()
+        let variables = environment::variables()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         match file {
             Some(path) => Self::read(path, variables),

@@ -60,7 +60,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The scratch of this strategy for this log, under the cache folder. Nothing is read or made yet.
+    /// The scratch of this strategy for this log, under the cache folder, or under the log's own if that is a
+    /// temporary copy. Nothing is read or made yet.
     pub fn new(
         engine: &Engine,
         strategy: &Arc<Strategy>,
@@ -73,7 +74,8 @@ impl Scratch {
         let holder = keyhole_log::hash::sha256(
             format!("{} {}", strategy.digest, strategy.grants.columns.join(" ")).as_bytes(),
         );
-        let folder = kept::root(cache).join(format!("{}-{}", short(&holder), short(&log.place_digest())));
+        let folder =
+            kept::root(log.cache(cache)).join(format!("{}-{}", short(&holder), short(&log.place_digest())));
         let about = About::new(&strategy.name, &strategy.digest, &log.database);
         let keeper = Keeper {
             engine: engine.clone(),

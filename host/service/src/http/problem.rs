@@ -243,6 +243,7 @@ const CODES: &[Code] = &[
     code("bad-cell", 500, "An event of the page holds a cell that cannot be shown."),
     code("bad-decisions", 500, "The decision log is broken."),
     code("bad-state", 500, "The state folder is broken."),
+    code("not-written", 500, "A result could not be written."),
     code("io", 500, "A file could not be read or written."),
     code("sqlite", 500, "The database failed."),
     code("engine", 500, "The engine failed."),
