@@ -1,5 +1,6 @@
 //! Scratch may be deleted, damaged, copied or outgrown at any time: pages stay right.
 
+mod changed;
 mod kept;
 mod total;
 

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod crowds;
 mod errors;
+mod history;
 mod operators;
 mod pages;
 mod readiness;

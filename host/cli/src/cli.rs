@@ -161,6 +161,7 @@ impl Verb {
                 strategy::Verb::Drain { .. } => ("strategy drain", &["drained"]),
             },
             Self::Scratch(scratch::Verb::List) => ("scratch list", &["cache", "total", "scratch"]),
+            Self::Scratch(scratch::Verb::Scrub { .. }) => ("scratch scrub", &["cache", "scratch"]),
             Self::Scratch(scratch::Verb::Drop { .. }) => ("scratch drop", &["cache", "dropped", "in_use"]),
             Self::Seed(_) => ("seed", &["rows", "now", "payload_digest", "rows_digest"]),
             Self::Selftest(_) => ("selftest", &["sound", "uncovered", "decorative"]),

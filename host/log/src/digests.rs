@@ -60,7 +60,7 @@ impl DigestKey {
     }
 
     #[expect(deprecated, reason = "what took its place may be another algorithm in the next release")]
-    fn hasher(&self) -> std::hash::SipHasher {
+    pub(super) fn hasher(&self) -> std::hash::SipHasher {
         let key = u128::from_le_bytes(self.0);
         // Both halves, cut to what they are.
         #[expect(clippy::cast_possible_truncation, reason = "a half each")]

@@ -153,6 +153,19 @@ impl Feeder {
         }
     }
 
+    /// Ids, offsets and lengths of the events from `first` to `last`, both included, whose offset and length are whole numbers, in order
+    /// of id: of no more than one range takes.
+    pub fn spans(&self, first: i64, last: i64) -> Result<Vec<(i64, i64, i64)>, Error> {
+        let select = "SELECT id, payload_offset, payload_len FROM log.audit_events WHERE id BETWEEN ?1 AND ?2 \
+            AND typeof(payload_offset) = 'integer' AND typeof(payload_len) = 'integer' ORDER BY id LIMIT ?3";
+        self.log.read(|log| {
+            let mut statement = log.prepare_cached(select)?;
+            let rows = statement
+                .query_map((first, last, RANGE_ROWS), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        })
+    }
+
     /// How many events have an id up to `last`, counted in short ranges.
     pub fn count_to(&self, last: i64) -> Result<u64, Error> {
         self.count_to_unless(last, || false).map(Option::unwrap_or_default)

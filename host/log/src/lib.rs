@@ -11,6 +11,7 @@ pub mod usage;
 pub mod units;
 pub mod dataset;
 pub mod survey;
+pub mod lines;
 pub mod payload;
 mod json;
 pub mod snapshot;

@@ -71,11 +71,6 @@ impl PayloadFile {
         }
     }
 
-    /// Its length when it was last looked at.
-    pub(crate) fn size(&self) -> u64 {
-        self.len
-    }
-
     /// Reads what lies from a place on into the buffer; how many bytes, fewer than it holds only at the end.
     pub(crate) fn piece(&self, start: u64, buffer: &mut [u8]) -> Result<usize, Error> {
         let mut read = 0;

@@ -7,9 +7,13 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
 use crate::breaker::Breaker;
 use crate::high_water::HighWaterReader;
-use crate::status::{ScratchState, Standing};
+use crate::status::{ScratchState, ScrubState, Standing};
 use keyhole_log::Log;
 use keyhole_log::error::Error;
 use keyhole_log::grants::Instances;
@@ -18,7 +22,7 @@ use keyhole_runtime::page::Worker;
 use keyhole_runtime::policy::identity::{SIGNATURE_BYTES, signature_path};
 use keyhole_runtime::policy::{Policy, file, lines};
 use keyhole_runtime::registry::{BUILT_IN, Found};
-use keyhole_runtime::scratch::Scratch;
+use keyhole_runtime::scratch::{Scratch, Scrubbed};
 use keyhole_runtime::strategy::Strategy;
 
 /// The priority of strategies that do not serve: of candidates, and of what is compared.
@@ -79,6 +83,7 @@ impl Environment {
             draining: AtomicBool::new(false),
             seen: AtomicI64::new(0),
             covered: AtomicI64::new(0),
+            scrubbing: Mutex::default(),
         }))
     }
 
@@ -133,6 +138,16 @@ pub(super) struct Deployment {
     /// The last snapshot that a page of it saw, and how much of it scratch covered.
     seen: AtomicI64,
     covered: AtomicI64,
+    /// How far the comparison of its scratch with the log is, and when that is to go on.
+    scrubbing: Mutex<Scrubbing>,
+}
+
+/// The comparison of a scratch with the log: how far it is, and when it goes on, for rows and for payload lines.
+#[derive(Default)]
+struct Scrubbing {
+    state: ScrubState,
+    rows_due: Option<Instant>,
+    lines_due: Option<Instant>,
 }
 
 /// How far the fill of a scratch is: events fed, of how many.
@@ -194,6 +209,62 @@ impl Deployment {
         self.scratch.is_some()
     }
 
+    /// When the comparison of its scratch is to go on; none for a strategy without scratch.
+    pub(super) fn scrub_due(&self) -> Option<Instant> {
+        self.has_scratch().then(|| self.scrubbing.lock().rows_due.unwrap_or_else(Instant::now))
+    }
+
+    /// The same for the look at payload lines.
+    pub(super) fn lines_due(&self) -> Option<Instant> {
+        self.has_scratch().then(|| self.scrubbing.lock().lines_due.unwrap_or_else(Instant::now))
+    }
+
+    /// Looks at payload lines of its scratch's events, as [`scrub`](Self::scrub) does at rows. What is wrong, in words.
+    pub(super) fn scrub_lines(&self, at_most: Duration, rest: f64) -> Result<Option<String>, Error> {
+        let Some(scratch) = &self.scratch else { return Ok(None) };
+        let began = Instant::now();
+        let scrubbed = scratch.scrub_lines(at_most);
+        let took = began.elapsed();
+        let mut scrubbing = self.scrubbing.lock();
+        let (events, of) = scrubbed.as_ref().map_or((0, 0), |lines| (lines.events, lines.of));
+        scrubbing.lines_due = Some(Instant::now() + took.mul_f64(rest).max(pause_after(events, of)));
+        let lines = scrubbed?;
+        scrubbing.state.line_rounds += u64::from(lines.ended);
+        scrubbing.state.faults += lines.count;
+        let more = lines.count.saturating_sub(lines.faults.len() as u64);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Ok((lines.count > 0).then(|| format!("{}{more}", lines.faults.join("; "))))
+    }
+
+    /// Compares a piece of its scratch with the log, for about so long, and then leaves it for as long as makes a round
+    /// last as it should, and `rest` at least for each second.
+    pub(super) fn scrub(&self, at_most: Duration, rest: f64) -> Result<(), Error> {
+        let Some(scratch) = &self.scratch else { return Ok(()) };
+        let began = Instant::now();
+        let scrubbed = scratch.scrub(at_most);
+        let took = began.elapsed();
+        let mut scrubbing = self.scrubbing.lock();
+        let Scrubbed { events, round, of, ended, .. } = scrubbed.as_ref().ok().copied().unwrap_or_default();
+        let pause = took.mul_f64(rest).max(pause_after(events, of));
+        scrubbing.rows_due = Some(Instant::now() + pause);
+        let state = &mut scrubbing.state;
+        if scrubbed.is_ok() {
+            (state.compared, state.of) = (round, of);
+        }
+        if ended {
+            state.rounds += 1;
+            state.ended = Some(format!("{:.0}", jiff::Timestamp::now()));
+        }
+        scrubbed.map(drop)
+    }
+
+    /// How the log's history was changed, as far as that was found out since this was last asked.
+    pub(super) fn take_findings(&self) -> Vec<String> {
+        let findings = self.scratch.as_ref().map(|scratch| scratch.take_findings()).unwrap_or_default();
+        self.scrubbing.lock().state.found += findings.len() as u64;
+        findings
+    }
+
     /// Has its scratch cover the log.
     pub(super) fn ensure_filled(&self) -> Result<(), Error> {
         self.scratch.as_ref().map_or(Ok(()), |scratch| scratch.ensure_filled())
@@ -253,6 +324,7 @@ impl Deployment {
                 quota: self.strategy.grants.scratch_quota,
                 dropped: scratch.drops().len() as u64,
                 quarantined: scratch.quarantine().events,
+                scrub: self.scrubbing.lock().state.clone(),
             }
         });
         Standing {
@@ -272,6 +344,20 @@ impl Deployment {
         let digest: String = self.digest.chars().take(12).collect();
         format!("{} (sha256:{digest})", self.name)
     }
+}
+
+/// How long a round of comparisons is to take, at least and for each event: ten seconds for all of 50,000, ten minutes for
+/// all of 5,000,000, with what the comparison itself takes.
+const ROUND: Duration = Duration::from_millis(9_000);
+const ROUND_A_MILLION: Duration = Duration::from_millis(110_000);
+
+/// The pause after a piece of so many events of so many, so that a round lasts as long as it should.
+fn pause_after(events: u64, of: u64) -> Duration {
+    let of = u32::try_from(of.max(1)).unwrap_or(u32::MAX);
+    let round = ROUND.max(ROUND_A_MILLION.mul_f64(f64::from(of) / 1e6));
+    let share = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / f64::from(of);
+    // Nothing was there to compare, or it failed: it is looked at again.
+    round.mul_f64(if events == 0 { 0.1 } else { share.min(1.0) })
 }
 
 /// A request's hold on the deployment that answers it.
@@ -324,5 +410,24 @@ impl Workers {
 
     pub(super) fn forget_draining(&mut self) {
         self.0.retain(|(known, _)| !known.is_draining());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_takes_ten_seconds_at_50_000_events_and_ten_minutes_at_5_000_000() {
+        for (of, least, most) in [(1, 8, 10), (50_000, 8, 10), (1_000_000, 100, 120), (5_000_000, 500, 600)] {
+            let pieces = 10.min(of);
+            let round: Duration = (0..pieces).map(|_| pause_after(of / pieces, of)).sum();
+            let [least, most] = [least, most].map(Duration::from_secs);
+            assert!((least..=most).contains(&round), "{of}: {round:?}");
+        }
+        assert!(
+            pause_after(0, 0) >= Duration::from_millis(500),
+            "an empty log is not looked at all the time"
+        );
     }
 }

@@ -16,7 +16,7 @@
 //! ```text
 //! handle         orders from outside, and what is shown
 //! start, reload  who serves first; another policy
-//! comparison, workers, staging    the threads: comparisons, requests, proofs
+//! scrubbing, comparison, workers, staging    the threads: scratch and log, comparisons, requests, proofs
 //! transitions    a transition with what goes with it: records, files, connections
 //! lifecycle      the transition itself, under the one lock
 //! deployments    the registry: where each deployment is in its life
@@ -28,6 +28,7 @@
 pub mod client;
 mod handle;
 mod start;
+mod scrubbing;
 mod comparison;
 mod workers;
 mod reload;

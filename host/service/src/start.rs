@@ -18,6 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::persisted_state::{PersistedDeployment, PersistedState, component, component_path};
 use crate::queue::{Outlet, Queue};
 use crate::sampling::Samples;
+use crate::scrubbing::scrub_loop;
 use crate::staging::{self, admission_loop, found_in};
 use crate::transitions;
 use crate::workers::worker_loop;
@@ -98,6 +99,8 @@ pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<ServiceInner>, Erro
     threads.push(background(&service, "check", move |service| admission_loop(&to_check, service))?);
     threads.push(background(&service, "prove", move |service| admission_loop(&to_prove, service))?);
     threads.push(background(&service, "caretaker", caretaker_loop)?);
+    let scrubbed = Arc::downgrade(&service);
+    threads.push(thread("scrub", move || scrub_loop(&scrubbed))?);
     *service.threads.lock() = threads;
     Ok(service)
 }

@@ -108,6 +108,27 @@ pub struct ScratchState {
     pub dropped: u64,
     /// Events that it covers and that have an odd cell: no page shows them.
     pub quarantined: u64,
+    /// How far its comparison with the log is.
+    pub scrub: ScrubState,
+}
+
+/// How far the comparison of a scratch with the log is, which begins again whenever it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrubState {
+    /// Events that were compared in the running round.
+    pub compared: u64,
+    /// Events that the round has in all.
+    pub of: u64,
+    /// Rounds that have ended since the service started.
+    pub rounds: u64,
+    /// When the last one ended; none before that.
+    pub ended: Option<String>,
+    /// How often the log's history turned out to be another one than what scratch was made from.
+    pub found: u64,
+    /// Rounds over the payload lines that have ended: those of the strategy that serves are looked at.
+    pub line_rounds: u64,
+    /// Events whose payload was found to be another one than before, or no line of its own.
+    pub faults: u64,
 }
 
 /// A swap of the active strategy.

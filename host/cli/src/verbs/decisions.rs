@@ -142,13 +142,15 @@ fn name(event: Event) -> &'static str {
         Event::Stage => "stage",
         Event::Swap => "swap",
         Event::Verdict => "verdict",
+        Event::Refill => "refill",
+        Event::Payload => "payload",
         Event::Repair => "repair",
     }
 }
 
 fn level(event: Event) -> Level {
     match event {
-        Event::Refuse | Event::Deny | Event::Repair => Level::Warn,
+        Event::Refuse | Event::Deny | Event::Refill | Event::Payload | Event::Repair => Level::Warn,
         Event::Load | Event::Grant | Event::Stage | Event::Swap | Event::Verdict => Level::Plain,
     }
 }

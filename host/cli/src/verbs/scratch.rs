@@ -7,14 +7,16 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::args::Common;
-use crate::report::{Block, Cell, Document, Level, Section, Verdict, grouped};
+use crate::report::{self, Block, Cell, Document, Level, Section, grouped};
 use crate::verbs::document;
 use crate::verbs::output::Output;
 use keyhole_log::error::Error;
 use keyhole_log::quarantine::Summary;
 use keyhole_log::visible::visible;
 use keyhole_runtime::policy::Policy;
+use keyhole_runtime::scratch::Verdict;
 use keyhole_runtime::scratch::kept::{self, Kept};
+use keyhole_service::decisions::{Decision, Decisions, Event};
 
 /// The fewest digits of a digest that name a scratch: fewer could be a word.
 const FEWEST_DIGITS: usize = 4;
@@ -24,6 +26,15 @@ const FEWEST_DIGITS: usize = 4;
 pub enum Verb {
     /// Say what is kept: of which strategy and log, how large, when it was last used, and whether it is now.
     List,
+    /// Compare scratch with its log, event by event, and let go of what differs. `serve` does that all the time.
+    Scrub {
+        /// A strategy's name, the first digits of its digest, or the name of a folder, as `list` shows them; all, if
+        /// none is named.
+        name: Option<String>,
+        /// All that NAME fits.
+        #[arg(long)]
+        all: bool,
+    },
     /// Let go of scratch that nobody uses. It is filled anew when its strategy is next asked for a page.
     Drop {
         /// A strategy's name, the first digits of its digest, or the name of a folder, as `list` shows them.
@@ -44,6 +55,7 @@ pub fn run(common: &Common, verb: Verb, output: &mut Output) -> Result<u8, Error
             list(output, common, &cache, total)
         }
         Verb::Drop { name, all } => remove(output, common, &cache, name.as_deref(), all),
+        Verb::Scrub { name, all } => scrub(output, common, &cache, name.as_deref(), all),
     }
 }
 
@@ -79,6 +91,115 @@ struct Dropped<'a> {
     bytes: u64,
     dropped: Vec<Line<'a>>,
     in_use: Vec<Line<'a>>,
+}
+
+/// One comparison, as --json has it.
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    compared: Option<u64>,
+    differs: Option<String>,
+    faults: u64,
+    lines: Vec<String>,
+    passed_over: Option<String>,
+}
+
+/// What `scrub --json` prints.
+#[derive(Serialize)]
+struct Scrubbed<'a> {
+    cache: &'a Path,
+    scratch: Vec<Compared<'a>>,
+}
+
+fn scrub(
+    output: &mut Output,
+    common: &Common,
+    cache: &Path,
+    name: Option<&str>,
+    all: bool,
+) -> Result<u8, Error> {
+    let kept = chosen(kept::list(cache)?, cache, name, all)?;
+    let (mut compared, mut reasons) = (Vec::new(), Vec::new());
+    for kept in &kept {
+        let verdict = kept.scrub()?;
+        let mut line = Compared {
+            line: line(kept),
+            compared: None,
+            differs: None,
+            faults: 0,
+            lines: Vec::new(),
+            passed_over: None,
+        };
+        match verdict {
+            Verdict::Fits { events, faults, count } => {
+                line.compared = Some(events);
+                line.faults = count;
+                if let Some(told) = told(&faults, count) {
+                    record(common, kept, Event::Payload, &told)?;
+                    reasons.push(Cell::bad(format!("{}: {told}", kept.name())));
+                }
+                line.lines = faults;
+            }
+            Verdict::Differs(why) => {
+                record(common, kept, Event::Refill, &format!("scratch was let go of: {why}"))?;
+                reasons.push(Cell::bad(format!("{}: {why}", kept.name())));
+                line.differs = Some(why);
+            }
+            Verdict::PassedOver(why) => line.passed_over = Some(why),
+        }
+        compared.push(line);
+    }
+    let rows = kept.iter().zip(&compared).map(|(kept, line)| {
+        let [whose, log] = match &kept.about {
+            Ok(about) => [about.strategies.join(", ").into(), about.log.as_str().into()],
+            Err(why) => [Cell::warn(why.as_str()), "".into()],
+        };
+        let outcome = match (&line.compared, &line.differs, &line.passed_over) {
+            (Some(events), ..) if line.faults > 0 => Cell::bad(format!(
+                "{} events as in the log, {} of them without a payload line of their own, or with another one than before",
+                grouped(*events),
+                grouped(line.faults)
+            )),
+            (Some(events), ..) => Cell::good(format!("{} events as in the log", grouped(*events))),
+            (_, Some(_), _) => Cell::bad("differs: let go"),
+            (_, _, why) => Cell::warn(format!("passed over: {}", why.as_deref().unwrap_or_default())),
+        };
+        vec![whose, log, outcome, kept.name().into()]
+    });
+    let (level, words) = match (reasons.is_empty(), kept.is_empty()) {
+        (true, true) => (Level::Good, "nothing is kept"),
+        (true, false) => (Level::Good, "nothing differs"),
+        (false, _) => (Level::Bad, "a log is not what it was"),
+    };
+    let code = u8::from(!reasons.is_empty());
+    let verdict = Some(report::Verdict { level, words: words.to_owned(), reasons });
+    let mut section = Section::new(format!("{} compared with their logs", kept.len()));
+    if !kept.is_empty() {
+        section = section.with(Block::table(&["strategy", "log", "outcome", "folder"], rows.collect()));
+    }
+    let document = Document { title: title(cache), verdict, sections: vec![section] };
+    document::show(output, common, &document, &Scrubbed { cache, scratch: compared })?;
+    Ok(code)
+}
+
+/// What was found wrong with payload lines, in words; None where nothing was.
+fn told(faults: &[String], count: u64) -> Option<String> {
+    let more = count.saturating_sub(faults.len() as u64);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (count > 0).then(|| format!("{}{more}", faults.join("; ")))
+}
+
+/// Records what was found.
+fn record(common: &Common, kept: &Kept, event: Event, why: &str) -> Result<(), Error> {
+    let about = kept.about.as_ref().ok();
+    let strategy = about.and_then(|about| about.strategies.last()).cloned().unwrap_or_default();
+    let decision = Decision {
+        digest: about.map(|about| format!("sha256:{}", about.digest)),
+        policy: Policy::load(common.policy.as_deref())?.digest,
+        ..Decision::new(event, strategy, why)
+    };
+    Decisions::open(&common.state_folder()?).record(&decision).map(drop)
 }
 
 fn list(output: &mut Output, common: &Common, cache: &Path, total: u64) -> Result<u8, Error> {
@@ -130,10 +251,10 @@ fn remove(
     }
     let verdict = if in_use.is_empty() {
         let words = if dropped.is_empty() { "nothing is kept" } else { "let go" };
-        Verdict { level: Level::Good, words: words.to_owned(), reasons: Vec::new() }
+        report::Verdict { level: Level::Good, words: words.to_owned(), reasons: Vec::new() }
     } else {
         let advice = "end the process that has it open, then try again; `fuser FOLDER/in-use` names it";
-        Verdict { level: Level::Bad, words: "in use".to_owned(), reasons: vec![Cell::bad(advice)] }
+        report::Verdict { level: Level::Bad, words: "in use".to_owned(), reasons: vec![Cell::bad(advice)] }
     };
     let document = Document { title: title(cache), verdict: Some(verdict), sections };
     document::show(output, common, &document, &result)?;

@@ -213,6 +213,18 @@ fn standing_line(standing: &Standing) -> String {
     );
     if let Some(scratch) = &standing.scratch {
         line += &format!(", scratch {} bytes and {} events behind", scratch.bytes, scratch.lag);
+        let scrub = &scratch.scrub;
+        line += &format!(", {} of {} compared with the log", scrub.compared, scrub.of);
+        match &scrub.ended {
+            Some(ended) => line += &format!(", all of it last at {ended}"),
+            None => line += ", all of it not yet",
+        }
+        if scrub.found > 0 {
+            line += &format!(", whose history was found changed {} times", scrub.found);
+        }
+        if scrub.faults > 0 {
+            line += &format!(", {} payloads found changed or no line of their own", scrub.faults);
+        }
     }
     line
 }

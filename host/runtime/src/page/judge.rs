@@ -29,23 +29,18 @@ impl From<Error> for Stop {
 }
 
 /// Makes the page of what the strategy claims, or of why it does not. Gives the log's lock back before payloads are read.
-/// Where the strategy fails it is looked first, if `may_refresh`, whether its tables are behind an odd cell. Fails with
-/// `ScratchUnfit` where by then its tables no longer `fit` the log.
+/// Where the strategy fails it is looked first, if `may_refresh`, whether its tables are behind an odd cell.
 pub(super) fn page(
     session: &mut Session,
     request: &PageRequest,
     claims: Result<Vec<i64>, Error>,
     may_refresh: bool,
-    fit: impl FnOnce() -> bool,
 ) -> Result<Page, Stop> {
     let began = Phase::begin();
     let outcome = judged(session, request, claims, may_refresh);
     session.end();
     session.ledger.phases.check = began.elapsed();
     let (mut page, bad) = outcome?;
-    if !fit() {
-        return Err(Error::ScratchUnfit { why: "it was dropped meanwhile".to_owned() }.into());
-    }
     session.ledger.proved = page.proved;
     let began = Phase::begin();
     session.fill_payloads(&mut page)?;

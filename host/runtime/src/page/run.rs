@@ -9,7 +9,6 @@ use crate::page::judge::{self, Stop};
 use crate::scratch::Scratch;
 use crate::strategy::instance::Instance;
 use crate::strategy::{Code, Compiled, Strategy, lane};
-use keyhole_log::Log;
 use keyhole_log::budget::{Budget, Canceller};
 use keyhole_log::error::{Error, Spent};
 use keyhole_log::grants::Instances;
@@ -18,6 +17,7 @@ use keyhole_log::limits::Limits;
 use keyhole_log::model::{Page, PageRequest, Pager};
 use keyhole_log::session::Session;
 use keyhole_log::thread_clock::Meter;
+use keyhole_log::{Identity, Log};
 
 /// How often a page is tried again on files that were replaced meanwhile.
 const REOPENS: usize = 2;
@@ -32,6 +32,8 @@ pub struct Worker {
     instances: Instances,
     log: Log,
     scratch: Option<Arc<Scratch>>,
+    /// Which file scratch was when the session was opened.
+    scratch_file: Option<Identity>,
     session: Option<Box<Session>>,
     warm: Option<Instance>,
     /// The log has an odd cell that scratch does not cover, and a page failed that it would explain.
@@ -59,6 +61,7 @@ impl Worker {
             instances: strategy.grants.instances.unwrap_or(instances),
             log: log.clone(),
             scratch,
+            scratch_file: None,
             session: None,
             warm: None,
             behind: false,
@@ -219,10 +222,7 @@ impl Worker {
         let Some(mut session) = session else {
             return claims.and(Err(Error::Engine("a call did not give its session back".to_owned())));
         };
-        // It may be found out meanwhile that the tables which this page is from do not fit the log.
-        let scratch = self.scratch.clone();
-        let fits = || scratch.as_ref().map(|scratch| scratch.generation()) == generation;
-        let page = judge::page(&mut session, request, claims, may_refresh, fits).map_err(|stop| match stop {
+        let page = judge::page(&mut session, request, claims, may_refresh).map_err(|stop| match stop {
             Stop::Error(error) => error,
             Stop::OddTail => {
                 self.behind = true;
@@ -233,6 +233,11 @@ impl Worker {
         self.session = Some(session);
         if page.is_err() {
             self.warm = None;
+        }
+        // What was made of tables that are found not to fit the log meanwhile is no answer, and no fault either.
+        if self.scratch.as_ref().map(|scratch| scratch.generation()) != generation && !self.budget.cancelled()
+        {
+            return Err(Error::ScratchUnfit { why: "it was dropped meanwhile".to_owned() });
         }
         page
     }
@@ -248,6 +253,7 @@ impl Worker {
             }
             None => None,
         };
+        self.scratch_file = self.scratch.as_ref().and_then(|scratch| scratch.identity());
         let grants = &self.strategy.grants;
         let budget = Arc::clone(&self.budget);
         let mut session = Session::for_pages_within(budget, &self.log, scratch, grants)?;
@@ -352,7 +358,7 @@ impl Worker {
                 | Error::UnknownEvent { .. }
         );
         match &self.scratch {
-            Some(scratch) if may_be_scratch => scratch.mend(),
+            Some(scratch) if may_be_scratch => scratch.mend(self.scratch_file),
             _ => Ok(false),
         }
     }

@@ -190,7 +190,7 @@ fn judged(
     claims: Result<&[i64], Error>,
 ) -> Result<Vec<i64>, String> {
     session.begin().unwrap();
-    let page = judge::page(session, request, claims.map(<[i64]>::to_vec), true, || true);
+    let page = judge::page(session, request, claims.map(<[i64]>::to_vec), true);
     session.finish();
     match page {
         Ok(page) => Ok(page.ids().collect()),

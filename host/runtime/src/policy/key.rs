@@ -107,7 +107,7 @@ const VERSION: [PolicyKey; 1] = keys! {
 
 const _: () = assert!(REFRESH_AFTER == 1_000, "the default of scratch.refresh_after is written below");
 
-const OTHERS: [PolicyKey; 29] = keys! {
+const OTHERS: [PolicyKey; 30] = keys! {
     "serve": {
         "active" Form::Strategy, "\"keyset\"", FIRST_START,
             "The strategy that `serve` starts with",
@@ -136,13 +136,16 @@ const OTHERS: [PolicyKey; 29] = keys! {
     "scratch": {
         "quota" Form::Number(Unit::Bytes, 1 << 20, 1 << 40), "\"1GiB\"", RELOAD,
             "Most bytes of one strategy's scratch: database, log and temporary files together",
-            "the keyset strategy's tables at 15,000,000 events";
+            "the keyset strategy's tables and the host's own at 10,000,000 events";
         "total" Form::Number(Unit::Bytes, 1 << 20, 1 << 44), "\"4GiB\"", RELOAD,
             "Most bytes of all scratch in the cache folder; the least recently used goes first",
             "an active strategy, its successor, and the one to roll back to";
         "refresh_after" Form::Number(Unit::Count, 1, 5_000), "1_000", RELOAD,
             "Events that may be uncovered before scratch is refreshed",
             "reading a tail of 1,000 uncovered events costs a page about as much as its payloads do";
+        "scrub" Form::Share, "0.05", RELOAD,
+            "The share of one core that `serve` spends, at most, on comparing scratch with the log again and again; 0 for never",
+            "a round takes ten seconds at 50,000 events and ten minutes at 5,000,000, for less than half of that share";
     }
     "strategy": {
         "file" Form::Path, "", RELOAD,

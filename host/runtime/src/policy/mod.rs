@@ -62,6 +62,8 @@ pub struct Policy {
     pub serve: Serve,
     /// How much scratch there may be.
     pub scratch: ScratchLimits,
+    /// The share of one core that comparing scratch with the log may take; 0 for none.
+    pub scrub: f64,
     /// The minisign public keys by name.
     pub keys: BTreeMap<String, String>,
     /// What each strategy is granted, by its name.
@@ -159,6 +161,10 @@ impl Policy {
         let number = |path| settings.number(path).unwrap_or_default();
         let text = |path| settings.text(path).unwrap_or_default();
         let time = |path| Duration::from_millis(number(path));
+        let share = |path| match settings.value(path) {
+            Some(Value::Share(share)) => share,
+            _ => 0.0,
+        };
         let mut ceilings = Ceilings::default();
         for (name, number) in settings.numbers("host") {
             ceilings.set(name, number);
@@ -178,10 +184,7 @@ impl Policy {
             serve: Serve {
                 active: text("serve.active"),
                 reference: text("serve.reference"),
-                reference_share: match settings.value("serve.reference_share") {
-                    Some(Value::Share(share)) => share,
-                    _ => 0.0,
-                },
+                reference_share: share("serve.reference_share"),
                 proof_time: time("serve.proof_time"),
                 failures: number("serve.breaker.failures"),
                 within: time("serve.breaker.within"),
@@ -191,6 +194,7 @@ impl Policy {
                 total: number("scratch.total"),
                 refresh_after: number("scratch.refresh_after"),
             },
+            scrub: share("scratch.scrub"),
             keys: said.keys.iter().map(|(name, (key, _))| (name.clone(), key.clone())).collect(),
             sections: BTreeMap::new(),
             said: Said::default(),

@@ -3,7 +3,7 @@
 //! They are gathered beside the feed while it is filled, and moved into scratch in the transaction that says
 //! that those events are covered.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use keyhole_log::digests::{ROW, RowDigest};
 
@@ -69,4 +69,15 @@ pub(super) fn after(
         rows.extend(kept.filter(|row| position.is_none_or(|position| row.id > position)));
     }
     Ok(())
+}
+
+/// The ids of the next block's events after the block that begins with this one; None where there is none.
+pub(super) fn next_ids(scratch: &Connection, first: Option<i64>) -> rusqlite::Result<Option<Vec<i64>>> {
+    let next = "/*keyhole*/ SELECT digests FROM scratch.keyhole_block WHERE first > coalesce(?1, -9223372036854775808)
+        ORDER BY first LIMIT 1";
+    let read = |row: &Row<'_>| {
+        let (digests, _) = row.get_ref(0)?.as_blob()?.as_chunks::<ROW>();
+        Ok(digests.iter().map(|bytes| RowDigest::from_bytes(*bytes).id).collect())
+    };
+    scratch.prepare_cached(next)?.query_row([first], read).optional()
 }

@@ -7,6 +7,7 @@ use crate::scratch::disk;
 use crate::scratch::fit::{self, Coverage};
 use crate::scratch::hold::{self, Hold};
 use crate::scratch::kept::Kept;
+use crate::scratch::lines::{self, LinesScrubbed, Walk};
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
 use keyhole_log::{Identity, Log};
@@ -18,8 +19,15 @@ const BETWEEN: Duration = Duration::from_millis(8);
 /// What a comparison by order came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is what the log holds: so many events.
-    Fits(u64),
+    /// It is what the log holds.
+    Fits {
+        /// Events that it covers.
+        events: u64,
+        /// What is wrong with their payload lines: the first of it, in words, and how much is.
+        faults: Vec<String>,
+        /// See `faults`.
+        count: u64,
+    },
     /// It is not, and was let go of: it is filled anew when its strategy is next asked for a page.
     Differs(String),
     /// There is nothing to compare, for this reason.
@@ -53,7 +61,13 @@ impl Kept {
                 Err(error @ Error::Sqlite(_)) => format!("it cannot be read: {error}"),
                 Err(error) => return Err(error),
                 Ok(Look::Piece(piece)) if !piece.differences.are_none() => piece.differences.to_string(),
-                Ok(Look::Piece(piece)) if piece.ended => return Ok(Verdict::Fits(piece.of)),
+                Ok(Look::Piece(piece)) if piece.ended => {
+                    drop(lock);
+                    let Some((log, feeder)) = &opened else {
+                        return Ok(fits(piece.of, LinesScrubbed::default()));
+                    };
+                    return self.lines(log, feeder).map(|lines| fits(piece.of, lines));
+                }
                 Ok(Look::Piece(_)) => {
                     start = Start::GoOn;
                     drop(lock);
@@ -66,6 +80,33 @@ impl Kept {
             return Ok(Verdict::Differs(why));
         }
     }
+
+    /// Looks at the payload lines of all of its events.
+    fn lines(&self, log: &Log, feeder: &Feeder) -> Result<LinesScrubbed, Error> {
+        let (path, mut walk, mut all) =
+            (self.folder.join("scratch.db"), Walk::default(), LinesScrubbed::default());
+        loop {
+            let lock = hold::refresher(&self.folder)?;
+            if !path.exists() {
+                return Ok(all);
+            }
+            let began = Instant::now();
+            let stop = || began.elapsed() >= PIECE;
+            let LinesScrubbed { events, of, ended, faults, count } =
+                lines::piece(&compare::open(&path)?, log, feeder, &mut walk, 0, stop)?;
+            drop(lock);
+            (all.events, all.of, all.count) = (all.events + events, of, all.count + count);
+            all.faults.extend(faults);
+            if ended {
+                return Ok(all);
+            }
+            std::thread::sleep(BETWEEN);
+        }
+    }
+}
+
+fn fits(events: u64, lines: LinesScrubbed) -> Verdict {
+    Verdict::Fits { events, faults: lines.faults, count: lines.count }
 }
 
 enum Look {

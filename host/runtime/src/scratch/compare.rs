@@ -251,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scratch::fit;
+    use crate::scratch::tables;
 
     /// A log of these ids, and a scratch that was made from it.
     struct Made {
@@ -293,7 +293,7 @@ mod tests {
 
         fn fill(&self, fed_at_once: usize) {
             let (feeder, mut rows) = (Feeder::open(&self.log).unwrap(), Vec::new());
-            fit::create(&self.scratch, &LogVersion::of(&self.log.database).unwrap()).unwrap();
+            tables::create(&self.scratch, &LogVersion::of(&self.log.database).unwrap()).unwrap();
             blocks::create_beside_feed(&self.scratch).unwrap();
             let mut covers = Coverage::nothing();
             while !feeder

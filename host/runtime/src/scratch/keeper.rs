@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::scratch::backoff::{Backoff, Subject};
-use crate::scratch::fit;
 use crate::scratch::hold;
+use crate::scratch::lines::Walk;
 use crate::scratch::meter::Meter;
 use crate::scratch::room::Room;
 use crate::scratch::tenancy::Tenancy;
 use crate::scratch::watch::Watch;
 use crate::scratch::writeback::Writeback;
-use crate::scratch::{Progress, Refreshed, blocks, disk};
+use crate::scratch::{Progress, Refreshed, blocks, disk, tables};
 use crate::strategy::Strategy;
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
@@ -33,9 +33,27 @@ pub use comparing::Scrubbed;
 /// Reasons kept for which scratch was dropped.
 const DROPS: usize = 16;
 
+/// A log that was written to since may have us look again after so many times as long as the last look took.
+const REST: u32 = 10;
+
 /// How soon a sound scratch is looked at again for damage: a look reads all of it, and a strategy, or a
 /// log, that fails on every page must not have it read for every page.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// A look at a scratch that found it sound.
+pub(super) struct Sound {
+    at: Instant,
+    took: Duration,
+    version: LogVersion,
+}
+
+impl Sound {
+    /// Whether that still says something, on a log of this version. A log that was written to may have been changed.
+    fn holds(&self, version: &LogVersion) -> bool {
+        let age = self.at.elapsed();
+        age < LOOK_AGAIN && (self.version == *version || age < self.took * REST)
+    }
+}
 
 /// Keeps one scratch up with its log.
 pub(super) struct Keeper {
@@ -49,7 +67,7 @@ pub(super) struct Keeper {
     /// Its use by this process.
     pub(super) tenancy: Tenancy,
     /// When it was last looked at for damage and had none.
-    pub(super) sound: Mutex<Option<Instant>>,
+    pub(super) sound: Mutex<Option<Sound>>,
     /// Why it was dropped, the first times.
     pub(super) drops: Mutex<Vec<String>>,
     /// Counted up whenever it is dropped: a page that was begun before is not answered from it.
@@ -62,6 +80,8 @@ pub(super) struct Keeper {
     pub(super) unfinished: AtomicBool,
     /// The commits that its pages notice.
     pub(super) watch: Watch,
+    /// How far the look at its events' payload lines is.
+    pub(super) lines: Mutex<Walk>,
     /// How its refreshes failed.
     pub(super) failures: Backoff,
     pub(super) progress: Option<Progress>,
@@ -169,19 +189,26 @@ impl Keeper {
         Ok(())
     }
 
-    /// Fills it anew if it does not fit the log or is damaged. Whether that was so; not looked into
-    /// where it has just been found sound.
-    pub(super) fn mend(&self) -> Result<bool, Error> {
+    /// Fills it anew if it does not fit the log or is damaged. Whether that was so, or it is not the file any more that was
+    /// used; not looked into where it has just been found sound.
+    pub(super) fn mend(&self, used: Option<Identity>) -> Result<bool, Error> {
+        let is_another = || Identity::of(&self.path).ok() != used;
         let mut sound = self.sound.lock().unwrap_or_else(PoisonError::into_inner);
-        if sound.is_some_and(|last| last.elapsed() < LOOK_AGAIN) {
-            return Ok(false);
+        let began = Instant::now();
+        let version = LogVersion::of(&self.log.database)?;
+        if sound.as_ref().is_some_and(|last| last.holds(&version)) {
+            return Ok(is_another());
         }
         let _lock = self.lock()?;
+        // Whoever had the lock may have mended it.
+        if is_another() {
+            return Ok(true);
+        }
         let feeder = Feeder::open(&self.log)?;
         match self.misfit_anywhere(&feeder)? {
             Some(why) => self.differed(why)?,
             None if self.is_sound() => {
-                *sound = Some(Instant::now());
+                *sound = Some(Sound { at: Instant::now(), took: began.elapsed(), version });
                 return Ok(false);
             }
             None => self.drop_because("it is damaged".to_owned())?,
@@ -250,8 +277,7 @@ impl Keeper {
             session
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
-            fit::create(session.connection(), &version)?;
-            quarantine::create(session.connection())?;
+            tables::create(session.connection(), &version)?;
             let (session, covered) = {
                 let _writeback = Writeback::start(&draft)?;
                 self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?

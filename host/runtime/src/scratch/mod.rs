@@ -15,9 +15,11 @@ mod fit;
 mod hold;
 mod keeper;
 pub mod kept;
+mod lines;
 mod meter;
 mod refreshed;
 mod room;
+mod tables;
 mod tenancy;
 mod watch;
 mod writeback;
@@ -37,17 +39,18 @@ use about::About;
 use backoff::Backoff;
 use compare::Start;
 use keeper::{Effort, Keeper};
-use keyhole_log::Log;
 use keyhole_log::error::Error;
 use keyhole_log::quarantine::Summary;
 use keyhole_log::usage::Usage;
 use keyhole_log::version::LogVersion;
+use keyhole_log::{Identity, Log};
 use room::Room;
 use tenancy::Tenancy;
 use watch::{Commit, Job, Watch};
 
 pub use by_order::Verdict;
 pub use keeper::Scrubbed;
+pub use lines::LinesScrubbed;
 pub use refreshed::Refreshed;
 
 /// Told of the progress of a fill: events fed so far, and in all.
@@ -92,6 +95,7 @@ impl Scratch {
             opened: AtomicBool::new(false),
             unfinished: AtomicBool::new(false),
             watch: Watch::default(),
+            lines: Mutex::default(),
             failures: Backoff::default(),
             progress,
             usage: Mutex::new(Usage::default()),
@@ -143,10 +147,15 @@ impl Scratch {
         Ok(())
     }
 
+    /// Which file it is now; none where it is not filled.
+    pub fn identity(&self) -> Option<Identity> {
+        Identity::of(&self.keeper.path).ok()
+    }
+
     /// Looks closely, after a page failed in a way that a scratch which is damaged, or does not fit the
-    /// log, would explain. True if it was that, and is filled anew.
-    pub fn mend(&self) -> Result<bool, Error> {
-        self.keeper.mend()
+    /// log, would explain. True if it was that, and is filled anew, or is no longer the file that the page used.
+    pub fn mend(&self, used: Option<Identity>) -> Result<bool, Error> {
+        self.keeper.mend(used)
     }
 
     /// Why its tables were dropped and filled anew, each time in order, at most the first sixteen.
@@ -189,6 +198,12 @@ impl Scratch {
     pub fn scrub(&self, at_most: Duration) -> Result<Scrubbed, Error> {
         let began = Instant::now();
         self.keeper.compare(Start::GoOn, || began.elapsed() >= at_most)
+    }
+
+    /// Looks at more of its events' payload lines, for so long, and goes on there the next time, again and again.
+    pub fn scrub_lines(&self, at_most: Duration) -> Result<LinesScrubbed, Error> {
+        let began = Instant::now();
+        self.keeper.scrub_lines(|| began.elapsed() >= at_most)
     }
 
     /// How its log's history was changed, as far as this process has found out since it was last asked.

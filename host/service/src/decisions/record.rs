@@ -42,6 +42,10 @@ pub enum Event {
     Swap,
     /// An audit or a proof came to a verdict.
     Verdict,
+    /// A strategy's scratch did not fit the log any more, whose history was changed, and was let go of.
+    Refill,
+    /// An event's payload was found to be another one than before, or no line of its own.
+    Payload,
     /// An append that had been cut short was passed over.
     Repair,
 }

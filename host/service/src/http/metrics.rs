@@ -164,6 +164,13 @@ impl Collector for Now {
             ("scratch_bytes", "Bytes of scratch on disk", self.scratch(|s| s.bytes)),
             ("scratch_quota_bytes", "Bytes that it may have", self.scratch(|s| s.quota)),
             ("scratch_quarantined_events", "Events with an odd cell", self.scratch(|s| s.quarantined)),
+            (
+                "scratch_scrub_compared_events",
+                "Events compared in the running round",
+                self.scratch(|s| s.scrub.compared),
+            ),
+            ("scratch_scrub_events", "Events that the round has in all", self.scratch(|s| s.scrub.of)),
+            ("scratch_scrub_ended_seconds", "When the last round ended, since 1970", self.scrubs_ended()),
             ("shadow_share", "Share of the requests that a shadow gets", self.shadow(|s| s.share)),
             ("shadow_requests", "Requests on which it is to be compared", self.shadow(|s| real(s.requests))),
             ("reference_share", "Share of the pages that is compared", one(compared.share)),
@@ -181,6 +188,17 @@ impl Collector for Now {
             ("strategy_by_reference", in_its_place, self.each(|s| Some(s.by_reference))),
             ("breaker_trips", "How often it opened", self.each(|s| Some(s.breaker.trips))),
             ("scratch_dropped", "How often scratch did not fit the log", self.scratch(|s| s.dropped)),
+            ("scratch_scrub_rounds", "Rounds of comparison that ended", self.scratch(|s| s.scrub.rounds)),
+            (
+                "log_history_changes",
+                "How often the log's history was found changed",
+                self.scratch(|s| s.scrub.found),
+            ),
+            (
+                "log_payload_faults",
+                "Payloads found changed, or no line of their own",
+                self.scratch(|s| s.scrub.faults),
+            ),
             ("shadow_compared", "Requests on which it was equal", self.shadow(|s| real(s.compared))),
             ("shadow_dropped", behind, self.shadow(|s| real(s.dropped))),
             ("shadow_undecided", undecided, self.shadow(|s| real(s.undecided))),
@@ -213,6 +231,13 @@ impl Now {
 
     fn scratch(&self, figure: impl Fn(&ScratchState) -> u64) -> Series {
         self.each(|strategy| strategy.scratch.as_ref().map(&figure))
+    }
+
+    fn scrubs_ended(&self) -> Series {
+        self.each(|strategy| {
+            let ended = strategy.scratch.as_ref()?.scrub.ended.as_ref()?;
+            ended.parse::<jiff::Timestamp>().ok()?.as_second().try_into().ok()
+        })
     }
 
     fn shadow(&self, figure: impl Fn(&ShadowState) -> f64) -> Series {

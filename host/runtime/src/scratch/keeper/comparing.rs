@@ -1,8 +1,8 @@
 //! Whether scratch still is what the log holds: at the opening, after a commit that changed history or may have, and
 //! piece by piece on idle time.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::Keeper;
 use crate::scratch::compare::{self, Piece, Start};
 use crate::scratch::fit::Coverage;
+use crate::scratch::lines::{self, LinesScrubbed};
 use crate::scratch::watch::{Job, Learnt, PATIENCE};
 use keyhole_log::error::Error;
 use keyhole_log::feed::Feeder;
@@ -115,6 +116,21 @@ impl Keeper {
         self.differed(why)?;
         self.fill_again(&feeder)?;
         Ok(Scrubbed { ended: true, differed: true, ..Scrubbed::default() })
+    }
+
+    /// Looks at payload lines until `stop` says so. The refresher's lock is held meanwhile.
+    pub(in crate::scratch) fn scrub_lines(&self, stop: impl Fn() -> bool) -> Result<LinesScrubbed, Error> {
+        let mut walk = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = self.lock()?;
+        if !self.path.exists() {
+            return Ok(LinesScrubbed { ended: true, ..LinesScrubbed::default() });
+        }
+        let (scratch, feeder) = (compare::open(&self.path)?, Feeder::open(&self.log)?);
+        if self.misfit(&scratch, &feeder)?.is_some() {
+            // The next look at its rows mends it.
+            return Ok(LinesScrubbed::default());
+        }
+        lines::piece(&scratch, &self.log, &feeder, &mut walk, self.generation.load(Acquire), stop)
     }
 
     /// A piece of a comparison; the reason to drop scratch, where it does not fit or cannot be read.
