@@ -72,7 +72,10 @@ impl Sides<'_> {
             subject => subject?,
         };
         // After the subject: the log only grows, so the reference can see all that the subject saw.
-        let mut reference = self.ask_reference(request)?;
+        let mut reference = match self.ask_reference(request) {
+            Err(Error::BadCell { after: None, .. }) => return Ok(Judged::Unshown),
+            reference => reference?,
+        };
         if let Ok(page) = &subject
             && bound(request, page) != bound(request, &reference)
             && first_difference(page, &reference).is_some()
@@ -97,13 +100,13 @@ impl Sides<'_> {
 
     /// The subject's page holds an event that cannot be shown: so must the reference's.
     fn unshown(&mut self, request: &PageRequest, error: Error) -> Result<Judged, Error> {
-        match self.ask_reference(request) {
-            Err(Error::BadCell { event, .. }) if error.event().is_some_and(|(id, _)| id == event) => {
-                Ok(Judged::Unshown)
-            }
-            Err(other) => Err(other),
+        let Some((id, Some(_))) = error.event() else {
             // Its limits left it no time to see whether the page holds the event.
-            Ok(_) if error.event().is_some_and(|(_, after)| after.is_none()) => Ok(Judged::Unshown),
+            return Ok(Judged::Unshown);
+        };
+        match self.ask_reference(request) {
+            Err(Error::BadCell { event, after, .. }) if event == id || after.is_none() => Ok(Judged::Unshown),
+            Err(other) => Err(other),
             Ok(_) => Err(error),
         }
     }
