@@ -4,9 +4,11 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
-use crate::support::writer::Writer;
-use crate::support::{Place, binary, refused, stdout};
+use crate::support::writer::{Conversation, Writer, whole_log};
+use crate::support::{Place, SetOnDrop, binary, refused, stdout};
 
 use super::{MODES, assert_left_alone, listing, patience, run};
 
@@ -60,12 +62,47 @@ impl Scene {
         Some(Self { place, data, writer })
     }
 
-    fn read(&self, strategy: &str) -> Output {
+    /// The binary, run by the reader.
+    fn keyhole(&self) -> Command {
         let mut command = by(READER, &self.place.path("keyhole"));
         command.env("KEYHOLE_STATE", self.place.path("state")).env("KEYHOLE_CACHE", self.place.path("cache"));
-        command.current_dir("/").arg("--policy").arg(patience(&self.place)).arg("--data").arg(&self.data);
-        command.args(["--json", "page", strategy]).output().unwrap()
+        command.env("KEYHOLE_POLICY", patience(&self.place)).current_dir("/");
+        command
     }
+
+    fn read(&self, strategy: &str) -> Output {
+        self.keyhole().arg("--data").arg(&self.data).args(["--json", "page", strategy]).output().unwrap()
+    }
+}
+
+/// The side files come and go while the reader opens them.
+#[test]
+fn no_file_of_the_readers_appears_where_the_writer_opens_and_closes_for_each_event() {
+    let Some(mut scene) = Scene::new("wal", 0o777) else { return };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (over, keyhole, data) = (&over, scene.keyhole(), scene.data.clone());
+        scope.spawn(move || {
+            let mut reader = Conversation::by(keyhole, &data, "native-baseline");
+            while !over.load(SeqCst) {
+                reader.ask(&whole_log(1, 20));
+            }
+            reader.end();
+        });
+        let _over = SetOnDrop(over);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(5) {
+            scene.writer.append(1);
+            scene.writer.tell("reopen");
+            let files = std::fs::read_dir(&scene.data).unwrap();
+            let anothers = files.filter_map(|file| {
+                let file = file.unwrap();
+                // It may be gone by now.
+                file.metadata().ok().filter(|found| found.uid() != WRITER).map(|_| file.path())
+            });
+            assert_eq!(anothers.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+        }
+    });
 }
 
 #[test]

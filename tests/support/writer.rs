@@ -132,7 +132,8 @@ impl Conversation {
         Self::by(keyhole, data, strategy)
     }
 
-    fn by(mut keyhole: Command, data: &Path, strategy: &str) -> Self {
+    /// Starts one by a command that runs the binary in another way.
+    pub(crate) fn by(mut keyhole: Command, data: &Path, strategy: &str) -> Self {
         let mut child = keyhole
             .args(["--json", "page", strategy, "--queries", "-", "--data"])
             .arg(data)
