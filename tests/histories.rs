@@ -16,6 +16,8 @@ mod oracle;
 mod play;
 mod shrink;
 mod sides;
+mod sleeper;
+mod stage;
 
 use std::ops::Range;
 use std::path::Path;
@@ -30,8 +32,8 @@ use serde_json::json;
 use change::History;
 use judge::{Failure, What};
 use live::Live;
-use play::{Stage, everybody};
 use sides::{Answer, InProcess, Keeps, Side};
+use stage::{Stage, everybody};
 
 use crate::support::Place;
 

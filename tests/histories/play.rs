@@ -1,21 +1,20 @@
 //! One history, played: changes, and everybody asked after each batch of them.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyhole_log::dataset::Random;
-use keyhole_log::grants::Instances;
 use keyhole_log::limits::Limits;
 use keyhole_log::model::{PageRequest, Position};
 use serde_json::{Value, json};
 
-use super::change::{Batch, Change, History, Kind};
+use super::change::{Batch, Change, History};
 use super::judge::{Excuses, Failure, What, wrong};
 use super::live::{Listing, Live};
 use super::oracle::{Oracle, after, whole};
-use super::sides::{Answer, ByCommand, IfChanged, InProcess, Keeps, Running, Served, Side, ask};
+use super::sides::{Answer, Keeps, Side, ask};
+use super::sleeper::beside_a_sleeper;
 use crate::support::{Place, SetOnDrop, code, stderr};
 
 /// How much longer a commit may wait beside readers than a reader may hold the log's lock, in milliseconds: what
@@ -27,126 +26,6 @@ const DELAYS: f64 = 4.0;
 
 /// Most pages of a walk by cursor.
 const WALK: usize = 4;
-
-/// Where histories are played, one after another: what is compiled is kept, all else is made anew.
-pub(super) struct Stage {
-    place: Arc<Place>,
-    writer: Live,
-    watcher: Live,
-    logs: u64,
-    /// How long the writer waits for a lock before it fails, in seconds: CPython's default.
-    pub(super) timeout: f64,
-}
-
-impl Stage {
-    pub(super) fn new() -> Self {
-        let (place, writer, watcher) = (Arc::new(Place::new()), Live::start(), Live::start());
-        Self { place, writer, watcher, logs: 0, timeout: 5.0 }
-    }
-
-    pub(super) fn kinds(&mut self) -> Vec<Kind> {
-        self.writer.kinds()
-    }
-
-    /// Plays a history before these sides, which are made for a log's folder. The first failure ends it.
-    pub(super) fn play(
-        &mut self,
-        history: &History,
-        sides: impl FnOnce(&Arc<Place>, &Path) -> Vec<Box<dyn Side>>,
-    ) -> Result<(), Failure> {
-        self.logs += 1;
-        let data = self.place.path(&format!("log-{}", self.logs));
-        let made = json!({"do": "make", "folder": data, "rows": history.rows, "mode": history.mode, "timeout": self.timeout});
-        self.writer.order(&made).unwrap();
-        let mut play = Play {
-            sides: sides(&self.place, &data).into_iter().map(Seat::of).collect(),
-            place: &self.place,
-            writer: &mut self.writer,
-            watcher: &mut self.watcher,
-            data,
-            random: Random::new(history.seed ^ 0xa5c),
-            oracle: Oracle::default(),
-            another_log: false,
-            database: None,
-            batch: 0,
-            did: vec![format!("a log of {} events, journal mode {}", history.rows, history.mode)],
-        };
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play.all(history)));
-        let outcome = caught.unwrap_or_else(|panic| {
-            let words = panic.downcast_ref::<String>().cloned();
-            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(play.failure(What::Ended, "a panic", words.unwrap_or_default()))
-        });
-        drop(play);
-        if matches!(&outcome, Err(Failure { what: What::Ended, .. })) {
-            // Nobody knows what they stand in the middle of.
-            (self.writer, self.watcher) = (Live::start(), Live::start());
-        } else {
-            self.writer.order(&json!({"do": "finish"})).unwrap();
-        }
-        self.clear();
-        outcome
-    }
-
-    /// Forgets what was kept of the last log, but for compiled code and the key that vouches for it.
-    fn clear(&self) {
-        for cache in ["cache", "cache-workers", "cache-commands"] {
-            let _ = std::fs::remove_dir_all(self.place.path(cache).join("scratch"));
-        }
-        for file in std::fs::read_dir(self.place.path("state")).into_iter().flatten().flatten() {
-            if !file.file_name().to_string_lossy().ends_with(".key") {
-                let _ = std::fs::remove_file(file.path());
-            }
-        }
-    }
-}
-
-/// Runs something beside a thread that sleeps and wakes: how much later than it should it woke at most, in
-/// milliseconds. A busy machine keeps a reader as long from giving the log's lock back.
-fn beside_a_sleeper<T>(run: impl FnOnce() -> T) -> (T, f64) {
-    const NAP: Duration = Duration::from_millis(1);
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let sleeper = scope.spawn(|| {
-            let mut latest = Duration::ZERO;
-            while !over.load(SeqCst) {
-                let began = Instant::now();
-                std::thread::sleep(NAP);
-                latest = latest.max(began.elapsed().saturating_sub(NAP));
-            }
-            latest.as_secs_f64() * 1e3
-        });
-        let outcome = {
-            let _over = SetOnDrop(&over);
-            run()
-        };
-        (outcome, sleeper.join().unwrap())
-    })
-}
-
-/// Everybody who answers.
-pub(super) fn everybody(by_command: bool) -> impl FnOnce(&Arc<Place>, &Path) -> Vec<Box<dyn Side>> {
-    move |place, data| {
-        let cache = place.path("cache-workers");
-        let worker =
-            |name, instances| -> Box<dyn Side> { Box::new(InProcess::of(name, instances, data, &cache)) };
-        let running = Running::new(place, data);
-        let mut sides = vec![
-            worker("native-baseline", Instances::Fresh),
-            worker("baseline", Instances::Fresh),
-            worker("native-keyset", Instances::Fresh),
-            worker("keyset", Instances::Fresh),
-            worker("keyset", Instances::Warm(100)),
-            Box::new(IfChanged::new(&running)),
-            Box::new(Served(running)),
-        ];
-        if by_command {
-            let cache = place.path("cache-commands");
-            sides.push(Box::new(ByCommand { place: Arc::clone(place), data: data.to_owned(), cache }));
-        }
-        sides
-    }
-}
 
 /// A side, and the cursor that it was given before the last change.
 struct Seat {
@@ -190,7 +69,8 @@ struct Asking {
     wrongs: u32,
 }
 
-struct Play<'a> {
+/// A history that is being played.
+pub(super) struct Play<'a> {
     sides: Vec<Seat>,
     place: &'a Place,
     writer: &'a mut Live,
@@ -207,12 +87,36 @@ struct Play<'a> {
     did: Vec<String>,
 }
 
-impl Play<'_> {
-    fn failure(&self, what: What, who: &str, words: String) -> Failure {
+impl<'a> Play<'a> {
+    pub(super) fn new(
+        history: &History,
+        sides: Vec<Box<dyn Side>>,
+        data: PathBuf,
+        place: &'a Place,
+        writer: &'a mut Live,
+        watcher: &'a mut Live,
+    ) -> Self {
+        Self {
+            sides: sides.into_iter().map(Seat::of).collect(),
+            place,
+            writer,
+            watcher,
+            data,
+            random: Random::new(history.seed ^ 0xa5c),
+            oracle: Oracle::default(),
+            another_log: false,
+            database: None,
+            batch: 0,
+            did: vec![format!("a log of {} events, journal mode {}", history.rows, history.mode)],
+        }
+    }
+
+    pub(super) fn failure(&self, what: What, who: &str, words: String) -> Failure {
         Failure { what, who: who.to_owned(), words, after: self.batch, did: self.did.clone() }
     }
 
-    fn all(&mut self, history: &History) -> Result<(), Failure> {
+    /// Plays all of it; the first failure ends it.
+    pub(super) fn all(&mut self, history: &History) -> Result<(), Failure> {
         self.look(Leave::Never)?;
         for (number, batch) in history.batches.iter().enumerate() {
             self.batch = number;

@@ -84,6 +84,15 @@ impl Answer {
         Self::Page { events: events.collect(), next: serde_json::from_str(page["next"].get()).unwrap() }
     }
 
+    /// What stands in a problem or an error, as JSON.
+    fn told(said: &Value) -> Self {
+        Self::Refused { code: said["code"].as_str().unwrap().to_owned(), words: said.to_string() }
+    }
+
+    fn of(reply: &Reply) -> Self {
+        if reply.status == 200 { Self::page(reply.text()) } else { Self::told(&reply.json()) }
+    }
+
     fn error(error: &Error) -> Self {
         Self::Refused { code: error.code().to_owned(), words: error.to_string() }
     }
@@ -169,17 +178,14 @@ impl InProcess {
     }
 
     fn worker(&mut self) -> Result<&mut Worker, Error> {
-        let worker = match self.worker.take() {
-            Some(worker) => worker,
-            None => {
-                let Loaded { engine, strategies } = loaded();
-                let (strategy, log) = (&strategies[self.strategy], Log::open(&self.data)?);
-                let scratch =
-                    strategy.is_indexed().then(|| Scratch::new(engine, strategy, &log, &self.cache, None));
-                Worker::new(engine, strategy, self.instances, &log, scratch)
-            }
-        };
-        Ok(self.worker.insert(worker))
+        if self.worker.is_none() {
+            let Loaded { engine, strategies } = loaded();
+            let (strategy, log) = (&strategies[self.strategy], Log::open(&self.data)?);
+            let scratch =
+                strategy.is_indexed().then(|| Scratch::new(engine, strategy, &log, &self.cache, None));
+            self.worker = Some(Worker::new(engine, strategy, self.instances, &log, scratch));
+        }
+        Ok(self.worker.as_mut().unwrap())
     }
 }
 
@@ -224,13 +230,14 @@ impl Running {
         Arc::new(Mutex::new(Self { place: Arc::clone(place), data: data.to_owned(), policy, server: None }))
     }
 
-    /// What lies there, with header lines.
-    pub(super) fn get(&mut self, target: &str, headers: &str) -> Reply {
-        let server = self.server.get_or_insert_with(|| {
-            let policy = self.policy.to_str().unwrap();
-            Server::listening(&self.place, &self.data, &["--rate", "0", "--policy", policy])
-        });
-        server.get_with(target, headers)
+    /// What lies there, with header lines; or the error that it did not start for.
+    pub(super) fn get(&mut self, target: &str, headers: &str) -> Result<Reply, Answer> {
+        if self.server.is_none() {
+            let options = ["--rate", "0", "--policy", self.policy.to_str().unwrap()];
+            let started = Server::try_listening(&self.place, &self.data, &options);
+            self.server = Some(started.map_err(|said| Answer::told(&said))?);
+        }
+        Ok(self.server.as_ref().unwrap().get_with(target, headers))
     }
 }
 
@@ -256,14 +263,6 @@ fn target(request: &PageRequest, cursor: Option<&str>) -> String {
     }
 }
 
-fn told(reply: &Reply) -> Answer {
-    if reply.status == 200 {
-        return Answer::page(reply.text());
-    }
-    let problem = reply.json();
-    Answer::Refused { code: problem["code"].as_str().unwrap().to_owned(), words: problem.to_string() }
-}
-
 /// Pages of `serve`.
 pub(super) struct Served(pub(super) Arc<Mutex<Running>>);
 
@@ -277,7 +276,8 @@ impl Side for Served {
     }
 
     fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer {
-        told(&self.0.lock().unwrap().get(&target(request, cursor), ""))
+        let reply = self.0.lock().unwrap().get(&target(request, cursor), "");
+        reply.map_or_else(|error| error, |reply| Answer::of(&reply))
     }
 
     fn end(&mut self) {
@@ -313,11 +313,14 @@ impl Side for IfChanged {
     fn answer(&mut self, request: &PageRequest, cursor: Option<&str>) -> Answer {
         let target = target(request, cursor);
         let headers = self.kept.get(&target).map(|(tag, _)| format!("If-None-Match: {tag}\r\n"));
-        let reply = self.running.lock().unwrap().get(&target, &headers.unwrap_or_default());
+        let reply = match self.running.lock().unwrap().get(&target, &headers.unwrap_or_default()) {
+            Ok(reply) => reply,
+            Err(error) => return error,
+        };
         if reply.status == 304 {
             return self.kept[&target].1.clone();
         }
-        let answer = told(&reply);
+        let answer = Answer::of(&reply);
         if let Some(tag) = reply.header("etag") {
             self.kept.insert(target, (tag.to_owned(), answer.clone()));
         }
@@ -365,7 +368,6 @@ impl Side for ByCommand {
         if code(&output) == 0 {
             return Answer::page(&stdout(&output));
         }
-        let error: Value = error_of(&output);
-        Answer::Refused { code: error["code"].as_str().unwrap().to_owned(), words: error.to_string() }
+        Answer::told(&error_of(&output))
     }
 }

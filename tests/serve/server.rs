@@ -53,12 +53,20 @@ impl Server {
 
     /// The same, which may have to fill its strategy's scratch first.
     pub(crate) fn listening(place: &Place, data: &Path, options: &[&str]) -> Self {
+        Self::try_listening(place, data, options).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The same, or the error that it ended with before it listened.
+    pub(crate) fn try_listening(place: &Place, data: &Path, options: &[&str]) -> Result<Self, Value> {
         let (mut child, admin) = Self::spawn(place, data, "127.0.0.1:0", options);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it ended before it listened").unwrap();
             let said: Value = serde_json::from_str(&line).unwrap();
-            assert!(said["code"].is_null(), "{said}");
+            if !said["code"].is_null() {
+                child.wait().unwrap();
+                return Err(said);
+            }
             if said["message"] == "listening" {
                 break said["address"].as_str().unwrap().parse().unwrap();
             }
@@ -70,7 +78,7 @@ impl Server {
                 kept.lock().unwrap().push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
             }
         });
-        Self { child: Some(child), address, admin, logs }
+        Ok(Self { child: Some(child), address, admin, logs })
     }
 
     /// One that logs nothing but warnings, and serves: for measurements, which no log shall disturb.
