@@ -20,6 +20,9 @@ const WAL: u8 = 2;
 /// coarse as that.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
+/// Two writes within one tick of the system's clock leave the same times behind them: the longest of Linux is 10 ms.
+const TICK: Duration = Duration::from_millis(20);
+
 /// A state of a log's database. Two that are equal, and settled, are of a log that was not written to in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogVersion {
@@ -72,6 +75,16 @@ impl LogVersion {
     }
 }
 
+/// What both files of a log are at this moment, as a text that any later write to one of them makes another one; None
+/// where a write was so recent that the next one might leave no trace.
+pub fn of_files(database: &Path, payloads: &Path) -> Result<Option<String>, Error> {
+    let version = LogVersion::of(database)?;
+    let stat = rustix::fs::stat(payloads).map_err(|error| Error::io(payloads, error.into()))?;
+    let lines = FileState::of(&stat);
+    let is_settled = version.is_settled() && lines.is_older_than(TICK);
+    Ok(is_settled.then(|| format!("{version} payloads {lines}")))
+}
+
 impl fmt::Display for LogVersion {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} counter {}", self.database, self.counter)?;
@@ -100,6 +113,17 @@ impl FileState {
             modified: (stat.st_mtime, stat.st_mtime_nsec),
             changed: (stat.st_ctime, stat.st_ctime_nsec),
         }
+    }
+
+    /// Whether its last change, by the system's clock, is that long ago. One of the future never is.
+    fn is_older_than(&self, age: Duration) -> bool {
+        let (seconds, nanoseconds) = self.changed;
+        let changed = u64::try_from(seconds)
+            .ok()
+            .zip(u32::try_from(nanoseconds).ok())
+            .and_then(|(seconds, nanoseconds)| UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds)));
+        let since = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+        since.is_some_and(|since| since > age)
     }
 }
 

@@ -209,6 +209,11 @@ impl Deployment {
         self.scratch.is_some()
     }
 
+    /// How often its scratch was found not to fit the log; 0 for a strategy without scratch.
+    pub(super) fn generation(&self) -> u64 {
+        self.scratch.as_ref().map_or(0, |scratch| scratch.generation())
+    }
+
     /// When the comparison of its scratch is to go on; none for a strategy without scratch.
     pub(super) fn scrub_due(&self) -> Option<Instant> {
         self.has_scratch().then(|| self.scrubbing.lock().rows_due.unwrap_or_else(Instant::now))

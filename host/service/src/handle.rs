@@ -78,6 +78,14 @@ impl Service {
         active.as_ref().map(|active| (Arc::clone(&active.name), Arc::clone(&active.digest)))
     }
 
+    /// What a page of now would be made from: the log's files, and the tables of the active strategy. Any later write to the
+    /// log makes it another text, and so does an index that is found not to fit. None where the next write to the log might
+    /// leave no trace, and while no strategy serves.
+    pub fn basis(&self) -> Option<String> {
+        let generation = self.inner().lifecycle.active().as_ref().map(|active| active.generation())?;
+        Some(format!("{} {generation}", self.inner().high_water.files()?))
+    }
+
     /// The log's largest id, without running a strategy: some ten microseconds. May wait for a commit of the
     /// writer's, up to 0.4 s, and then fails with `Busy`.
     pub fn high_water(&self) -> Result<i64, Error> {

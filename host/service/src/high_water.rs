@@ -1,10 +1,12 @@
 //! The log's high-water mark, for readers that ask for no page.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyhole_log::error::Error;
 use keyhole_log::log_reader::LogReader;
+use keyhole_log::version;
 use keyhole_log::{Identity, Log};
 use parking_lot::Mutex;
 
@@ -17,6 +19,8 @@ pub(super) struct HighWaterReader {
     open: Mutex<Option<Open>>,
     /// The file of the log that was found replaced, until everything derived from it fits the new one.
     replaced: Mutex<Option<PathBuf>>,
+    /// A number that no other process has.
+    process: u64,
 }
 
 /// A reader, and the files that it was opened on.
@@ -27,7 +31,8 @@ struct Open {
 
 impl HighWaterReader {
     pub(super) fn new(log: &Log) -> Self {
-        Self { log: log.clone(), open: Mutex::default(), replaced: Mutex::default() }
+        let process = RandomState::new().build_hasher().finish();
+        Self { log: log.clone(), open: Mutex::default(), replaced: Mutex::default(), process }
     }
 
     /// The largest id; 0 for an empty log. Where a file of the log was replaced this fails with `LogReplaced`
@@ -61,6 +66,13 @@ impl HighWaterReader {
             *open = Some(current);
         }
         Ok(read?.unwrap_or(0))
+    }
+
+    /// What the log's files are at this moment, as this process tells it; None where that cannot be told from what
+    /// they are after the next write.
+    pub(super) fn files(&self) -> Option<String> {
+        let files = version::of_files(&self.log.database, &self.log.payloads).ok().flatten()?;
+        Some(format!("{:x} {files}", self.process))
     }
 
     /// The file of the log that was replaced, while it is not known that everything fits the new one.
