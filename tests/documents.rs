@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 const FOLDERS: [&str; 8] =
     ["host/", "tests/", "docs/", "fuzz/", "wit/", "guest-baseline/", "guest-keyset/", ".cargo/"];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Every document, with its path.
-fn documents() -> Vec<(PathBuf, String)> {
+pub(crate) fn documents() -> Vec<(PathBuf, String)> {
     let in_folder = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let all = in_folder(root()).chain(in_folder(root().join("docs")));
     let documents = all.filter(|path| path.extension().is_some_and(|extension| extension == "md"));

@@ -14,6 +14,7 @@ mod contract;
 mod cursors;
 mod decisions;
 mod diff;
+mod documented_commands;
 mod documents;
 mod faults;
 mod histories;
