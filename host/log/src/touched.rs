@@ -16,10 +16,6 @@ pub struct Touched {
     /// Names without a schema of which no column is used: a table's, or one that the statement itself
     /// gives a subquery.
     pub unplaced: Vec<String>,
-    /// How many calls of LIKE or GLOB, and of any function, the text spells out.
-    pub patterns: usize,
-    /// See `patterns`.
-    pub calls: usize,
 }
 
 impl Touched {
@@ -41,8 +37,6 @@ impl Touched {
             | AuthAction::CreateVtable { table_name, .. }
             | AuthAction::DropVtable { table_name, .. } => self.table(database, table_name),
             AuthAction::Function { function_name } => {
-                self.calls += 1;
-                self.patterns += usize::from(matches!(lower(function_name).as_str(), "like" | "glob"));
                 add(&mut self.functions, lower(function_name));
             }
             _ => {}

@@ -40,6 +40,23 @@ fn the_ledger_names_what_a_text_touches() {
     assert_eq!(session.ledger.denials().next(), Some(("read", "log.audit_events.payload_len")));
 }
 
+#[test]
+fn a_table_is_named_once_and_a_subquery_is_no_table() {
+    let stage = Stage::new(false);
+    let mut session = stage.page();
+    for (sql, tables) in [
+        (
+            "SELECT count(*) FROM (SELECT 1 UNION SELECT 2) AS made, (SELECT count(*) FROM notes)",
+            &["scratch.notes"][..],
+        ),
+        ("SELECT max(id), (SELECT count(*) FROM notes) FROM notes", &["scratch.notes"]),
+        ("SELECT 1", &[]),
+    ] {
+        session.query(sql, &[]).unwrap();
+        assert_eq!(entry(&session, sql).tables, tables, "{sql}");
+    }
+}
+
 /// Another process changes the log's schema, as whoever owns the log may.
 fn change(stage: &Stage, sql: &str) {
     let script =
