@@ -86,7 +86,17 @@ impl Comparison<'_> {
         if first_difference(&self.sample.page, &right).is_none() {
             return Ok(None);
         }
+        self.check_history()?;
         self.explain_served(&reference, request, right, "reference").map(Some)
+    }
+
+    /// Fails where the page may differ because the log's history was changed, which is nobody's fault.
+    fn check_history(&self) -> Result<(), Error> {
+        let Sample { deployment, generation, .. } = self.sample;
+        if deployment.was_stale(*generation) {
+            return Err(Error::ScratchUnfit { why: "the log's history was changed".to_owned() });
+        }
+        Ok(())
     }
 
     /// The difference between what was served and the candidate's page of the same snapshot, if it is the
@@ -101,6 +111,11 @@ impl Comparison<'_> {
             Err(error) if error.blames_strategy() || matches!(error, Error::BadRequest { .. }) => Err(error),
             Err(error) => return Err(error),
         };
+        self.check_history()?;
+        let before = run.deployment.generation();
+        if run.deployment.was_stale(before) {
+            return Err(Error::ScratchUnfit { why: "the log's history was changed".to_owned() });
+        }
         let reference = self.service.lifecycle.reference();
         let right = self.right(&reference, &request)?;
         if subject.as_ref().is_ok_and(|page| first_difference(page, &right).is_none()) {

@@ -209,9 +209,14 @@ impl Deployment {
         self.scratch.is_some()
     }
 
-    /// How often its scratch was found not to fit the log; 0 for a strategy without scratch.
+    /// How often its scratch was dropped: what a page is answered at.
     pub(super) fn generation(&self) -> u64 {
         self.scratch.as_ref().map_or(0, |scratch| scratch.generation())
+    }
+
+    /// Whether a page that it answered at that generation may be wrong because the log's history was changed.
+    pub(super) fn was_stale(&self, generation: u64) -> bool {
+        self.scratch.as_ref().is_some_and(|scratch| scratch.was_stale(generation))
     }
 
     /// When the comparison of its scratch is to go on; none for a strategy without scratch.

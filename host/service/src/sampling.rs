@@ -28,6 +28,8 @@ pub(super) struct Sample {
     pub(super) deployment: Arc<Deployment>,
     /// The log's database when the page was served: another one has other events.
     pub(super) log: Identity,
+    /// How often the deployment's scratch had been dropped then.
+    pub(super) generation: u64,
     pub(super) with_reference: bool,
     pub(super) shadow: Option<Arc<ShadowRun>>,
 }
@@ -88,7 +90,9 @@ impl Samples {
             return None;
         }
         let (log, shadow) = (Identity::of(&log.database).ok()?, shadow.cloned());
-        Some(Sample { page: page.clone(), deployment: Arc::clone(deployment), log, with_reference, shadow })
+        let generation = deployment.generation();
+        let (page, deployment) = (page.clone(), Arc::clone(deployment));
+        Some(Sample { page, deployment, log, generation, with_reference, shadow })
     }
 
     /// Lets a sample wait to be compared, or drops it.

@@ -168,6 +168,12 @@ impl Scratch {
         self.keeper.generation.load(Acquire)
     }
 
+    /// Whether a page that was answered at this [`generation`](Self::generation) may be wrong because the log's history was
+    /// changed: all of it is compared, however long that takes. The strategy is not to blame then.
+    pub fn was_stale(&self, generation: u64) -> bool {
+        self.generation() != generation || self.keeper.differs_now() || self.generation() != generation
+    }
+
     /// Tells that a page noticed a commit, while it holds a snapshot with this largest id. If the commit did not just
     /// append events, a comparison of all of them starts beside the pages: [`settle`](Self::settle) waits for it.
     pub fn noticed(&self, high_water: i64) {

@@ -198,6 +198,12 @@ impl Keeper {
         }
     }
 
+    /// Whether it does not fit the log any more, all of it compared now; it is filled anew then. What cannot be found out
+    /// is no.
+    pub(in crate::scratch) fn differs_now(&self) -> bool {
+        matches!(self.compare_whole(Start::Anew), Ok(Learnt::Differed))
+    }
+
     /// Compares to the round's end, in pieces.
     fn compare_whole(&self, mut start: Start) -> Result<Learnt, Error> {
         loop {
