@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
@@ -25,6 +25,9 @@ const MOST: u64 = 10_000;
 
 /// Differences that are named.
 const NAMED: usize = 20;
+
+/// For how long others are looked for once something differs.
+const NAMING: Duration = Duration::from_millis(250);
 
 /// Makes the table in a new scratch, which is about to be filled from a log of this version: as good as compared.
 pub(super) fn create(scratch: &Connection, version: &LogVersion) -> rusqlite::Result<()> {
@@ -203,7 +206,7 @@ pub(super) fn piece(
         Some(round) => round,
         None => Round::begin(log)?,
     };
-    let (mut kept, mut found) = (Vec::new(), Vec::new());
+    let (mut kept, mut found, mut differed) = (Vec::new(), Vec::new(), None::<Instant>);
     // A scratch that covers nothing was made from nothing.
     let covers = covers.filter(|covers| covers.n > 0);
     piece.ended = covers.is_none();
@@ -223,7 +226,10 @@ pub(super) fn piece(
         round.events += found.len() as u64;
         round.position = Some(reached);
         piece.ended = reached >= covers.last;
-        if piece.differences.count >= MOST || stop() {
+        // Others that differ are to be named, too, but scratch has to go soon.
+        let naming =
+            !piece.differences.are_none() && differed.get_or_insert_with(Instant::now).elapsed() < NAMING;
+        if piece.differences.count >= MOST || (stop() && !naming) {
             break;
         }
     }
