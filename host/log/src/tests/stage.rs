@@ -101,6 +101,7 @@ impl Stage {
                      resource_type TEXT NOT NULL, resource_id TEXT NOT NULL)",
             )
             .unwrap();
+        crate::quarantine::collect(session.connection()).unwrap();
         let columns = ["id", "created_at", "actor_id", "action", "resource_type", "resource_id"];
         let feeder = Feeder::open(&self.log).unwrap();
         let (key, mut after, mut copied) = (DigestKey::random(), None, Vec::new());
