@@ -68,7 +68,8 @@ impl Lines {
         let (Ok(start), Ok(len)) = (u64::try_from(offset), u64::try_from(len)) else {
             return Ok(Err(LineFault::Outside));
         };
-        let Some(end) = start.checked_add(len).filter(|_| len > 0) else {
+        // No file reaches beyond what the system can number.
+        let Some(end) = start.checked_add(len).filter(|end| len > 0 && i64::try_from(*end).is_ok()) else {
             return Ok(Err(LineFault::Outside));
         };
         // With the byte before it.

@@ -180,9 +180,15 @@ mod tests {
         tables::create(&scratch, &LogVersion::of(&log.database).unwrap()).unwrap();
         blocks::create_beside_feed(&scratch).unwrap();
         let (feeder, mut covers, mut all) = (Feeder::open(&log).unwrap(), Coverage::nothing(), Vec::new());
-        feeder.digests(&covers.key, None, i64::MAX, &mut all).unwrap();
-        blocks::gather(&scratch, &all).unwrap();
-        covers.extend(&all);
+        loop {
+            let after = (covers.n > 0).then_some(covers.last);
+            feeder.digests(&covers.key, after, i64::MAX, &mut all).unwrap();
+            blocks::gather(&scratch, &all).unwrap();
+            covers.extend(&all);
+            if all.is_empty() {
+                break;
+            }
+        }
         covers.store(&scratch, &log, &feeder).unwrap();
         (folder, log, scratch)
     }
