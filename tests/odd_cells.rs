@@ -191,7 +191,7 @@ fn filters() -> Vec<Filter> {
 /// Asks again where a time limit struck, which on a busy machine strikes an honest strategy, and the reference, too.
 fn ask(worker: &mut Worker, request: &PageRequest) -> Result<Page, Error> {
     for _ in 0..50 {
-        match worker.page(request) {
+        match worker.page(request).map_err(Error::unplaced) {
             Err(
                 Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. }
                 | Error::BadCell { after: None, .. },
@@ -199,7 +199,7 @@ fn ask(worker: &mut Worker, request: &PageRequest) -> Result<Page, Error> {
             answer => return answer,
         }
     }
-    worker.page(request)
+    worker.page(request).map_err(Error::unplaced)
 }
 
 /// What a worker answers must be what the live system does, or the name of the first event of it that is odd.

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::documents::root;
 
 /// What a fenced block may be. One without a label could hide a command.
-const LABELS: [&str; 8] = ["sh", "console", "text", "json", "sql", "toml", "wit", "rust"];
+const LABELS: [&str; 9] = ["sh", "console", "text", "json", "python", "sql", "toml", "wit", "rust"];
 
 /// What begins a command, where something follows.
 const PROGRAMS: &[&str] = &[

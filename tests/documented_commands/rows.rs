@@ -146,6 +146,7 @@ fn of_operators() -> Vec<Row> {
         run("keyhole decisions show --last 20").shows("fast"),
         run("keyhole decisions check").shows(":"),
         run("keyhole scratch list").shows("keyset"),
+        run("keyhole scratch scrub").shows("nothing differs"),
         run("keyhole scratch drop NAME").meaning("NAME", "keyset"),
         run("keyhole serve --listen 127.0.0.1:8080 --admin /run/keyhole/admin.sock --policy keyhole.toml")
             .before("keyhole policy new")

@@ -223,7 +223,7 @@ fn ask(worker: &mut Worker, pass: Pass, request: usize, asked: &PageRequest) -> 
         }
         outcome = worker.page(asked);
     }
-    let (digest, count, bytes, failed) = match outcome {
+    let (digest, count, bytes, failed) = match outcome.map_err(Error::unplaced) {
         Ok(page) => (digest(&page), page.len() as u64, page.payload_bytes(), None),
         // The log's fault: whoever is asked says the same.
         Err(Error::BadCell { event, .. }) => (format!("bad-cell {event}"), 0, 0, None),

@@ -99,7 +99,7 @@ fn timed(worker: &mut dyn Pager, request: &PageRequest) -> Result<f64, Error> {
     for _ in 0..RUNS {
         keyhole_log::interrupt::check()?;
         let began = Instant::now();
-        match worker.page(request) {
+        match worker.page(request).map_err(Error::unplaced) {
             Ok(_) => times.push(began.elapsed().as_secs_f64() * 1e6),
             Err(Error::BadCell { .. }) => break,
             Err(error) if error.blames_strategy() => break,

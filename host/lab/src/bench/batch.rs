@@ -199,7 +199,7 @@ impl Shift<'_> {
     /// A page with an event that cannot be shown counts as an empty one, on every side.
     fn page(&self, pager: &mut dyn Pager, place: usize) -> Result<Page, Stop> {
         let request = &self.batch.requests[place];
-        match pager.page(request) {
+        match pager.page(request).map_err(Error::unplaced) {
             Err(Error::BadCell { .. }) => Ok(Page::empty(request.clone(), 0)),
             answer => answer.map_err(|error| Stop::Pager(place, error)),
         }

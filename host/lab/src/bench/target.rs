@@ -169,7 +169,7 @@ fn spans(host: &Host<'_>, log: &Log, at: usize, plan: &Plan) -> Result<Arc<Spans
     for request in plan.mixes.iter().filter(|mix| mix.log == at).flat_map(|mix| &mix.requests) {
         keyhole_log::interrupt::check()?;
         if !spans.contains_key(request) {
-            let of_page = match trusted.page(request) {
+            let of_page = match trusted.page(request).map_err(Error::unplaced) {
                 Err(Error::BadCell { .. }) => Spans::default(),
                 page => Spans::of(&page?),
             };

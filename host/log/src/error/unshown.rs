@@ -97,6 +97,15 @@ impl Error {
         Self::Unshown { place: Box::new(place), source: Box::new(self) }
     }
 
+    /// The same error, without the place of its event on the page: for whoever only asks what is wrong.
+    #[must_use]
+    pub fn unplaced(self) -> Self {
+        match self {
+            Self::Unshown { source, .. } => *source,
+            other => other,
+        }
+    }
+
     /// The same error, with cursors for the way on, where it names an event that has a place.
     #[must_use]
     pub fn with_way_on(mut self, mint: impl FnOnce(&Unshown) -> WayOn) -> Self {

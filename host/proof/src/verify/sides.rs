@@ -151,7 +151,7 @@ fn judged(request: &PageRequest, subject: Result<Page, Error>, reference: Page) 
 fn ask(pager: &mut dyn Pager, request: &PageRequest) -> Result<Page, Error> {
     let mut attempts = 1;
     loop {
-        match pager.page(request) {
+        match pager.page(request).map_err(Error::unplaced) {
             Err(Error::Busy | Error::Starved { .. }) if attempts < ATTEMPTS_WHILE_BUSY => attempts += 1,
             Err(
                 Error::Budget { limit: "guest_time" | "wall_time" | "log_lock", .. }
