@@ -191,6 +191,11 @@ impl Feeder {
         Ok(None)
     }
 
+    /// The first event of a scratch's quarantine that is no longer as it was when it was fed.
+    pub fn changed_in_quarantine(&self, scratch: &Connection) -> Result<Option<i64>, Error> {
+        self.log.read(|log| quarantine::changed(scratch, log))
+    }
+
     /// Copies one range of events after `after` (None: from the first) and up to `through` into
     /// `feed.events` of the other connection: the columns named. Of those that have an odd cell it copies stand-ins, or
     /// nothing where no page can hold the event, and notes them in `feed.keyhole_quarantine`. `copied` then holds the

@@ -133,6 +133,7 @@ impl Coverage {
         if last != [RowDigest { id: covers.last, digest: covers.last_digest }] {
             return Ok(Some(format!("event {} is not the one that it covers", covers.last)));
         }
-        Ok(None)
+        let mended = feeder.changed_in_quarantine(scratch)?;
+        Ok(mended.map(|id| format!("event {id}, which had an odd cell, is not as it was when it was fed")))
     }
 }
