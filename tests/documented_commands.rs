@@ -121,7 +121,7 @@ impl Verbs {
                 let known = self.help(&verb).contains(&format!("--{option}"));
                 assert!(known, "{place}: `keyhole {verb}` has no option --{option}");
             } else if self.below(&verb).iter().any(|name| name == word) {
-                verb = format!("{verb} {word}").trim_start().to_owned();
+                format!("{verb} {word}").trim_start().clone_into(&mut verb);
             }
         }
     }

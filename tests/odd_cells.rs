@@ -156,7 +156,7 @@ impl Stage {
         let mut skipped = 0;
         match request.position {
             Position::Page(page) => {
-                skipped = (i64::try_from(page).unwrap() - 1) * i64::from(request.page_size)
+                skipped = (i64::try_from(page).unwrap() - 1) * i64::from(request.page_size);
             }
             Position::After(key) => {
                 sql += " AND (created_at, id) < (?, ?)";

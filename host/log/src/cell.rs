@@ -136,12 +136,10 @@ fn whole(cell: ValueRef<'_>) -> Option<i64> {
 /// the event's place. None for a time that no window can hold: then the event is not fed.
 pub(crate) fn stand_in<'a>(column: &str, cell: ValueRef<'a>) -> Option<ValueRef<'a>> {
     Some(match (column, cell) {
-        ("id", _) => cell,
-        ("created_at", ValueRef::Integer(_)) => cell,
+        ("id", _) | ("created_at" | "payload_offset" | "payload_len", ValueRef::Integer(_)) => cell,
         ("created_at", ValueRef::Real(real)) => ValueRef::Integer(floor(real)?),
         ("created_at", _) => return None,
         ("actor_id", _) => ValueRef::Integer(whole(cell).unwrap_or(STAND_IN_ACTOR)),
-        ("payload_offset" | "payload_len", ValueRef::Integer(_)) => cell,
         ("payload_offset" | "payload_len", _) => ValueRef::Integer(0),
         (_, ValueRef::Text(bytes)) if std::str::from_utf8(bytes).is_ok() => cell,
         _ => ValueRef::Text(STAND_IN_TEXT.as_bytes()),

@@ -145,7 +145,9 @@ impl Feeder {
                 }
                 Ok(last)
             })?;
-            spans.iter().for_each(|&(id, offset, len)| each(id, offset, len));
+            for &(id, offset, len) in &spans {
+                each(id, offset, len);
+            }
             match last {
                 Some(_) => after = last,
                 None => return Ok(()),

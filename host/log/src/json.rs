@@ -164,7 +164,7 @@ mod tests {
                         return true;
                     }
                     [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => {
-                        self.0 = rest
+                        self.0 = rest;
                     }
                     [b'\\', b'u', a, b, c, d, rest @ ..]
                         if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>

@@ -537,7 +537,7 @@ impl Session {
             match outcome {
                 Ok(span) => row.payload = span,
                 Err(error) if self.stand_ins && error.event().is_some() => {
-                    row.payload = self.payloads.stand_in()
+                    row.payload = self.payloads.stand_in();
                 }
                 Err(error) => {
                     let error = if_too_large(error, row.id, len, read);

@@ -358,8 +358,8 @@ impl Deployment {
 
 /// How long a round of comparisons is to take, at least and for each event: ten seconds for all of 50,000, ten minutes for
 /// all of 5,000,000, with what the comparison itself takes.
-const ROUND: Duration = Duration::from_millis(9_000);
-const ROUND_A_MILLION: Duration = Duration::from_millis(110_000);
+const ROUND: Duration = Duration::from_secs(9);
+const ROUND_A_MILLION: Duration = Duration::from_secs(110);
 
 /// The pause after a piece of so many events of so many, so that a round lasts as long as it should.
 fn pause_after(events: u64, of: u64) -> Duration {

@@ -39,7 +39,7 @@ fn answer(service: &ServiceInner, workers: &mut Workers, mut job: Job) {
                 Some(active) if !active.is_ejected() => job.in_flight = InFlight::new(active),
                 _ => {
                     let page = Err(Error::NothingServes { why: "it was taken out".to_owned() });
-                    return reply(job, page, waited, Duration::ZERO, Cost::default());
+                    return reply(job, page, waited, Duration::ZERO, &Cost::default());
                 }
             }
         }
@@ -58,7 +58,7 @@ fn answer(service: &ServiceInner, workers: &mut Workers, mut job: Job) {
         let sample = page.as_ref().ok().and_then(|page| {
             service.samples.draw(&service.lifecycle, &deployment, page, &service.environment.log)
         });
-        reply(job, page, waited, began.elapsed(), cost);
+        reply(job, page, waited, began.elapsed(), &cost);
         if let Some(sample) = sample {
             service.samples.put(sample);
         }
@@ -101,11 +101,11 @@ fn page(
 }
 
 /// Hands the answer over, and then the deployment back.
-fn reply(job: Job, page: Result<Page, Error>, waited: Duration, served: Duration, cost: Cost) {
+fn reply(job: Job, page: Result<Page, Error>, waited: Duration, served: Duration, cost: &Cost) {
     let Job { in_flight, reply, .. } = job;
     let deployment = in_flight.deployment();
     let (strategy, digest) = (Arc::clone(&deployment.name), Arc::clone(&deployment.digest));
     // Whoever asked may have gone.
-    let Cost { denied, spent } = cost;
+    let &Cost { denied, spent } = cost;
     let _ = reply.send(Answered { page, strategy, digest, waited, served, denied, spent });
 }

@@ -225,7 +225,7 @@ pub fn remark(common: &Common, text: &str) {
 }
 
 /// Prints an error as the options ask: for people, or as {code, message, where, fix}; where an event cannot be shown, with
-/// {event, shown_before, start, next}.
+/// `{event, shown_before, start, next}`.
 pub fn print_error(error: &Error, json: bool) {
     let place = error.place().map(|path| path.display().to_string());
     let message = error.to_string();

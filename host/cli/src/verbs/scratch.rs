@@ -95,9 +95,9 @@ struct Dropped<'a> {
 
 /// One comparison, as --json has it.
 #[derive(Serialize)]
-struct Compared<'a> {
+struct Outcome<'a> {
     #[serde(flatten)]
-    line: Line<'a>,
+    of: Line<'a>,
     compared: Option<u64>,
     differs: Option<String>,
     faults: u64,
@@ -109,7 +109,7 @@ struct Compared<'a> {
 #[derive(Serialize)]
 struct Scrubbed<'a> {
     cache: &'a Path,
-    scratch: Vec<Compared<'a>>,
+    scratch: Vec<Outcome<'a>>,
 }
 
 fn scrub(
@@ -123,8 +123,8 @@ fn scrub(
     let (mut compared, mut reasons) = (Vec::new(), Vec::new());
     for kept in &kept {
         let verdict = kept.scrub()?;
-        let mut line = Compared {
-            line: line(kept),
+        let mut line = Outcome {
+            of: line(kept),
             compared: None,
             differs: None,
             faults: 0,

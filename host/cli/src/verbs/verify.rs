@@ -54,7 +54,9 @@ pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error>
     });
     if compared.is_err() {
         // What is wrong with the log may be why.
-        spans.iter().for_each(|violation| setup.remark(&violation.to_string()));
+        for violation in &spans {
+            setup.remark(&violation.to_string());
+        }
     }
     let report = Report { spans, ..compared? };
     let verdict = if report.equal { "equal to" } else { "differs from" };

@@ -34,7 +34,9 @@ pub(super) fn gather(feed: &Connection, rows: &[RowDigest]) -> rusqlite::Result<
     let mut bytes = Vec::with_capacity(rows.len().min(BLOCK) * ROW);
     for block in rows.chunks(BLOCK) {
         bytes.clear();
-        block.iter().for_each(|row| bytes.extend_from_slice(&row.bytes()));
+        for row in block {
+            bytes.extend_from_slice(&row.bytes());
+        }
         let ends = block.first().zip(block.last());
         insert.execute((ends.map(|(first, _)| first.id), ends.map(|(_, last)| last.id), &bytes))?;
     }

@@ -117,16 +117,15 @@ enum Look {
 /// A piece of the comparison, of a log that is opened the first time.
 fn look(path: &std::path::Path, opened: &mut Option<(Log, Feeder)>, start: Start) -> Result<Look, Error> {
     let scratch = compare::open(path)?;
-    let (log, feeder) = match opened {
-        Some(opened) => opened,
-        None => {
-            let Some(database) = fit::log_of(&scratch)? else {
-                return Ok(Look::Misfit("it does not say what it covers".to_owned()));
-            };
-            let log = Log::open(database.parent().unwrap_or(&database))?;
-            let feeder = Feeder::open(&log)?;
-            opened.insert((log, feeder))
-        }
+    let (log, feeder) = if let Some(opened) = opened {
+        opened
+    } else {
+        let Some(database) = fit::log_of(&scratch)? else {
+            return Ok(Look::Misfit("it does not say what it covers".to_owned()));
+        };
+        let log = Log::open(database.parent().unwrap_or(&database))?;
+        let feeder = Feeder::open(&log)?;
+        opened.insert((log, feeder))
     };
     if let Some(why) = Coverage::misfit(&scratch, log, feeder)? {
         return Ok(Look::Misfit(why));

@@ -100,7 +100,6 @@ impl Differences {
         let (mut kept, mut found) = (kept.iter().peekable(), found.iter().peekable());
         loop {
             match (kept.peek(), found.peek()) {
-                (None, None) => return,
                 (Some(old), new) if new.is_none_or(|new| old.id < new.id) => {
                     self.add(Difference::Erased(old.id));
                     kept.next();
@@ -109,14 +108,15 @@ impl Differences {
                     if old.digest != new.digest {
                         self.add(Difference::Rewritten(old.id));
                     }
-                    (kept.next(), found.next());
+                    kept.next();
+                    found.next();
                 }
                 (_, Some(new)) => {
                     self.add(Difference::Added(new.id));
                     found.next();
                 }
-                // The first of both arms above takes it.
-                (Some(_), None) => return,
+                // An event without another one beside it is taken by the first arm.
+                (_, None) => return,
             }
         }
     }

@@ -179,7 +179,7 @@ impl Scratch {
     pub fn noticed(&self, high_water: i64) {
         // A file that was replaced meanwhile is met by the next snapshot.
         let Ok(version) = LogVersion::of(&self.keeper.log.database) else { return };
-        match self.keeper.watch.judge(version, high_water) {
+        match self.keeper.watch.judge(&version, high_water) {
             Commit::None => {}
             Commit::Appended => self.keeper.want(Job::Count),
             Commit::Other => {

@@ -103,10 +103,10 @@ impl Watch {
     }
 
     /// What has been committed since the last such look, by the log's version and largest id.
-    pub(super) fn judge(&self, version: LogVersion, high_water: i64) -> Commit {
+    pub(super) fn judge(&self, version: &LogVersion, high_water: i64) -> Commit {
         match self.now().base.replace((version.clone(), high_water)) {
             None => Commit::None,
-            Some((before, _)) if version.is_settled() && before == version => Commit::None,
+            Some((before, _)) if version.is_settled() && before == *version => Commit::None,
             Some((before, last)) => {
                 let came_in = high_water.saturating_sub(last);
                 let explained =
@@ -257,7 +257,7 @@ mod tests {
         writer.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, x); CREATE TABLE other (x)").unwrap();
         let watch = Watch::default();
         let last = || writer.query_row("SELECT coalesce(max(id), 0) FROM t", [], |row| row.get(0)).unwrap();
-        let judge = || watch.judge(LogVersion::of(&path).unwrap(), last());
+        let judge = || watch.judge(&LogVersion::of(&path).unwrap(), last());
         assert_eq!(judge(), Commit::None, "there was no look before");
         let append = "INSERT INTO t (x) VALUES (1)";
         for (commits, expected) in [
@@ -273,7 +273,9 @@ mod tests {
             (&[append, "DELETE FROM t WHERE id = 1", append], Commit::Other),
             (&[append, "DELETE FROM t WHERE id = (SELECT max(id) FROM t)"], Commit::Other),
         ] {
-            commits.iter().for_each(|sql| writer.execute_batch(sql).unwrap());
+            for sql in commits {
+                writer.execute_batch(sql).unwrap();
+            }
             assert_eq!(judge(), expected, "{commits:?}");
         }
     }
