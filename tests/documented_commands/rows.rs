@@ -295,9 +295,10 @@ fn of_contributors() -> Vec<Row> {
         builds("cargo test --release -p keyhole-log error::", ALL),
         builds("cargo test --release -p keyhole-lab audit::", ALL),
         builds("cargo test --release -p keyhole-tests --test all -- hostile::documented", ALL),
-        builds(
+        elsewhere(
             "cargo test --release -p keyhole-tests --test all -- --ignored audit::documented",
-            "audit::documented::the_screens_in_the_documentation_are_what_the_program_prints",
+            "it takes minutes",
+            Cover::Line("tests/full/run", "the_screens_in_the_documentation_are_what_the_program_prints"),
         ),
         builds("cargo test --release -p keyhole-tests --test all -- command_line::", ALL),
         blesses(
