@@ -276,7 +276,7 @@ fn an_interrupted_run_leaves_what_was_there_and_no_copy_of_the_log() {
     ] {
         fs::write(stage.path(out), "").unwrap();
         let before = listing(&stage.path("out"));
-        for (signal, milliseconds) in [("-TERM", 600), ("-INT", 1500), ("-HUP", 1000)] {
+        for (signal, milliseconds) in [("-TERM", 100), ("-INT", 500), ("-HUP", 250)] {
             let mut command = stage.place.keyhole();
             command.args(["--data", "log", "--quiet", "--out", out]).args(line.split(' '));
             command.env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
