@@ -6,12 +6,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access as Permission, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+use crate::file_state::{FileState, TICK};
 use crate::files::SYMBOLIC_LINK;
 use crate::reader_gate::ReaderGate;
 
@@ -24,10 +24,6 @@ const READ_VERSION: usize = 19;
 /// Where the header says how texts are encoded, as four bytes: 1 is UTF-8, 2 and 3 are UTF-16LE and UTF-16BE.
 const ENCODING: std::ops::Range<usize> = 56..60;
 
-/// Two writes within one tick of the system's clock leave the same times behind them. The longest tick of Linux is
-/// 10 ms; here twice as much.
-const TICK: Duration = Duration::from_millis(20);
-
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -39,43 +35,7 @@ pub enum Access {
     Shared,
     /// WAL mode with an empty or no `-wal`: all that was committed stands in the database, which is read without a
     /// lock and without a look at anything beside it. What was read holds where this has not changed after it.
-    AtRest(Stamp),
-}
-
-/// What of a file changes with every write to it, to within a tick of the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    bytes: i64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn from_stat(stat: &Stat) -> Self {
-        let nanoseconds = |nanoseconds| i64::try_from(nanoseconds).unwrap_or(i64::MAX);
-        Self {
-            bytes: stat.st_size,
-            modified: (stat.st_mtime, nanoseconds(stat.st_mtime_nsec)),
-            changed: (stat.st_ctime, nanoseconds(stat.st_ctime_nsec)),
-        }
-    }
-
-    fn of(gate: &ReaderGate, database: &Path) -> Result<Self, Error> {
-        let stat = rustix::fs::fstat(gate.file()).map_err(|error| Error::io(database, error.into()))?;
-        Ok(Self::from_stat(&stat))
-    }
-
-    /// Whether the last write is so recent that another one might leave the very same times.
-    fn is_fresh(&self) -> bool {
-        let (seconds, nanoseconds) = self.changed;
-        let changed = u64::try_from(seconds)
-            .ok()
-            .zip(u32::try_from(nanoseconds).ok())
-            .and_then(|(seconds, nanoseconds)| UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds)));
-        // A time of the other side of now is some clock's mistake: the next write leaves another one.
-        let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
-        age.is_some_and(|age| age < TICK)
-    }
+    AtRest(FileState),
 }
 
 impl Access {
@@ -95,11 +55,13 @@ impl Access {
                 return Err(Error::LogNeedsRecovery { path: database.to_owned(), what: LEFT_WAL });
             }
             _ => {
-                let stamp = Stamp::of(gate, database)?;
-                if stamp.is_fresh() {
+                let state = gate.file_state()?;
+                // So recent that another write might leave the very same times. A time ahead of the clock is some
+                // clock's mistake: the next write leaves another one.
+                if state.age().is_some_and(|age| age < TICK) {
                     return Err(Error::Busy);
                 }
-                Self::AtRest(stamp)
+                Self::AtRest(state)
             }
         };
         gate.note_wal(access != Self::Locked);
@@ -113,17 +75,16 @@ impl Access {
             Self::Locked => !check_header(gate, database)?,
             Self::Shared => false,
             Self::AtRest(_) => {
-                self.is_proved(gate, database)?
-                    && Beside::of(database)?.wal.is_none_or(|wal| wal.st_size == 0)
+                self.is_proved(gate)? && Beside::of(database)?.wal.is_none_or(|wal| wal.st_size == 0)
             }
         })
     }
 
     /// Whether what was read in this way is one snapshot: nothing was written to the database meanwhile, or SQLite's
     /// locks have kept it apart.
-    pub(super) fn is_proved(&self, gate: &ReaderGate, database: &Path) -> Result<bool, Error> {
+    pub(super) fn is_proved(&self, gate: &ReaderGate) -> Result<bool, Error> {
         match self {
-            Self::AtRest(stamp) => Ok(Stamp::of(gate, database)? == *stamp),
+            Self::AtRest(state) => Ok(gate.file_state()? == *state),
             Self::Locked | Self::Shared => Ok(true),
         }
     }

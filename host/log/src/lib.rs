@@ -29,6 +29,7 @@ pub mod log_reader;
 pub mod connection;
 pub mod version;
 pub mod access;
+mod file_state;
 mod reader_gate;
 mod hold;
 pub mod files;

@@ -66,11 +66,11 @@ impl LogReader {
         patiently(self.wait, || {
             let _permit = self.gate.enter()?;
             let opened = match self.open.take() {
-                Some(opened) if self.holds(&opened, Access::still_holds)? => opened,
+                Some(opened) if self.still_holds(&opened)? => opened,
                 _ => self.connect()?,
             };
             let outcome = read(&opened.connection).map_err(|error| classify(error, &self.database));
-            let proved = self.holds(&opened, Access::is_proved)?;
+            let proved = opened.access.as_ref().map_or(Ok(true), |access| access.is_proved(&self.gate))?;
             // After any other error a new connection meets it again or does not.
             if matches!(outcome, Ok(_) | Err(Error::Busy)) {
                 self.keep(opened);
@@ -79,12 +79,9 @@ impl LogReader {
         })
     }
 
-    fn holds(
-        &self,
-        opened: &Opened,
-        question: impl Fn(&Access, &ReaderGate, &Path) -> Result<bool, Error>,
-    ) -> Result<bool, Error> {
-        opened.access.as_ref().map_or(Ok(true), |access| question(access, &self.gate, &self.database))
+    fn still_holds(&self, opened: &Opened) -> Result<bool, Error> {
+        let access = opened.access.as_ref();
+        access.map_or(Ok(true), |access| access.still_holds(&self.gate, &self.database))
     }
 
     fn connect(&self) -> Result<Opened, Error> {

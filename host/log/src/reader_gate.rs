@@ -19,6 +19,7 @@ use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use crate::Identity;
 use crate::error::Error;
+use crate::file_state::FileState;
 use crate::files::SYMBOLIC_LINK;
 use crate::hold::Hold;
 
@@ -147,6 +148,12 @@ impl ReaderGate {
             others > 0 && self.writer_waits()
         };
         if waits { Err(Error::Busy) } else { Ok(permit) }
+    }
+
+    /// The database's state, of which the next write makes another one.
+    pub(super) fn file_state(&self) -> Result<FileState, Error> {
+        let stat = rustix::fs::fstat(&self.file).map_err(|error| Error::io(&self.path, error.into()))?;
+        Ok(FileState::of(&stat))
     }
 
     /// The file, for looks that need no lock. It must not be opened a second time: see `ALL`.

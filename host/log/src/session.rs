@@ -348,9 +348,8 @@ impl Session {
         budget.unlock_log();
         if let Some(permit) = self.permit.take() {
             self.ledger.phases.log_lock = permit.lasted();
-            if let Some(LogFiles { log, access: Some(access), reader_gate, disproved, .. }) = &mut self.files
-            {
-                *disproved = !access.is_proved(reader_gate, &log.database).unwrap_or(false);
+            if let Some(LogFiles { access: Some(access), reader_gate, disproved, .. }) = &mut self.files {
+                *disproved = !access.is_proved(reader_gate).unwrap_or(false);
             }
         }
         // Where memory is out, the next snapshot meets that.

@@ -5,9 +5,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{OFlags, Stat};
+use rustix::fs::OFlags;
 
 use crate::error::Error;
+use crate::file_state::{FileState, TICK};
 use crate::reader_gate::ReaderGate;
 
 /// Where a database's header has its change counter, and how a log in WAL mode is told: bytes 18 and 19 are 2.
@@ -20,9 +21,6 @@ const WAL: u8 = 2;
 /// coarse as that.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
-/// Two writes within one tick of the system's clock leave the same times behind them: the longest of Linux is 10 ms.
-const TICK: Duration = Duration::from_millis(20);
-
 /// A state of a log's database. Two that are equal, and settled, are of a log that was not written to in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogVersion {
@@ -30,15 +28,6 @@ pub struct LogVersion {
     /// SQLite's count of changes, which each commit in a rollback-journal mode raises by one.
     counter: u32,
     wal: Option<WalState>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FileState {
-    device: u64,
-    inode: u64,
-    size: i64,
-    modified: (i64, u64),
-    changed: (i64, u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +57,7 @@ impl LogVersion {
 
     /// How many commits lie between an earlier version and this one; None where that cannot be told.
     pub fn commits_since(&self, earlier: &Self) -> Option<u32> {
-        let one_file =
-            self.database.inode == earlier.database.inode && self.database.device == earlier.database.device;
-        (one_file && self.wal.is_none() && earlier.wal.is_none())
+        (self.database.is_file_of(&earlier.database) && self.wal.is_none() && earlier.wal.is_none())
             .then(|| self.counter.wrapping_sub(earlier.counter))
     }
 }
@@ -81,7 +68,7 @@ pub fn of_files(database: &Path, payloads: &Path) -> Result<Option<String>, Erro
     let version = LogVersion::of(database)?;
     let stat = rustix::fs::stat(payloads).map_err(|error| Error::io(payloads, error.into()))?;
     let lines = FileState::of(&stat);
-    let is_settled = version.is_settled() && lines.is_older_than(TICK);
+    let is_settled = version.is_settled() && lines.age().is_some_and(|age| age > TICK);
     Ok(is_settled.then(|| format!("{version} payloads {lines}")))
 }
 
@@ -94,36 +81,6 @@ impl fmt::Display for LogVersion {
             }
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for FileState {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { device, inode, size, modified, changed } = self;
-        write!(out, "{device}:{inode} {size} {}.{:09} {}.{:09}", modified.0, modified.1, changed.0, changed.1)
-    }
-}
-
-impl FileState {
-    fn of(stat: &Stat) -> Self {
-        Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: stat.st_size,
-            modified: (stat.st_mtime, stat.st_mtime_nsec),
-            changed: (stat.st_ctime, stat.st_ctime_nsec),
-        }
-    }
-
-    /// Whether its last change, by the system's clock, is that long ago. One of the future never is.
-    fn is_older_than(&self, age: Duration) -> bool {
-        let (seconds, nanoseconds) = self.changed;
-        let changed = u64::try_from(seconds)
-            .ok()
-            .zip(u32::try_from(nanoseconds).ok())
-            .and_then(|(seconds, nanoseconds)| UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds)));
-        let since = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
-        since.is_some_and(|since| since > age)
     }
 }
 
@@ -146,7 +103,7 @@ fn wal_of(database: &Path) -> Result<Option<WalState>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(Error::io(&path, error)),
     }
-    let modified = u64::try_from(file_state.modified.0).unwrap_or_default();
+    let modified = u64::try_from(stat.st_mtime).unwrap_or_default();
     let age = SystemTime::now().duration_since(UNIX_EPOCH + Duration::from_secs(modified));
     let settled = age.is_ok_and(|age| age > UNSETTLED + Duration::from_secs(1));
     Ok(Some(WalState { file: file_state, salts, settled }))
