@@ -104,7 +104,7 @@ fn what_is_no_audit_is_misuse_with_a_reason() {
         ("bytes.json", "bytes.json"),
         ("deep.json", "is not an audit"),
         ("cut.json", "is not an audit"),
-        ("absent.json", "No such file"),
+        ("absent.json", "there is no file absent.json"),
     ] {
         for pair in [[file, "old.json"], ["old.json", file]] {
             let run = diff(&place, &pair);

@@ -21,9 +21,11 @@ fn failure(place: &Place, log: &Path, args: &[&str]) -> String {
 }
 
 /// Asserts what is said of each of these command lines on a log.
-fn fails(name: &str, place: &Place, log: &Path, lines: &[&str]) {
+fn fails(name: &str, place: &Place, log: &Path, lines: &[&str]) -> String {
     let split = |line: &&str| failure(place, log, &line.split(' ').collect::<Vec<_>>());
-    assert_snapshot(name, &lines.iter().map(split).collect::<String>());
+    let said = lines.iter().map(split).collect::<String>();
+    assert_snapshot(name, &said);
+    said
 }
 
 #[test]
@@ -62,6 +64,41 @@ fn what_is_no_strategy_is_named_with_a_reason_or_with_those_that_exist() {
         "page ./empty.wasm",
     ];
     fails("errors-strategies", &place, &log, &lines);
+}
+
+/// What the system says is put into words, in one place: no error shows the system's number, a file that is missing is said
+/// to be, with what to do, and a component that is missing has the code of a strategy that is.
+#[test]
+fn a_file_that_is_missing_is_said_to_be() {
+    let (place, log) = with_log();
+    std::fs::create_dir(place.path("folder.wasm")).unwrap();
+    let lines = [
+        "page absent.wasm",
+        "page ./absent",
+        "page ./absent/x.wasm",
+        "verify keyset --reference absent.wasm",
+        "bench absent.wasm-warm",
+        "audit absent.wasm",
+        "inspect absent.wasm",
+        "diff absent.wasm keyset",
+        "diff absent.json keyset",
+        "--policy absent.toml policy allow absent.wasm --as fast --by me --reason test",
+        "--policy absent.toml page keyset",
+        "policy check absent.toml",
+        "page keyset --queries absent.jsonl",
+        "page keyset --out absent/page.json",
+        "report absent.json --out x.html",
+        "strategy list --admin absent.sock",
+        "serve --token-file absent",
+    ];
+    let said = fails("errors-files", &place, &log, &lines);
+    assert!(!said.contains("os error"), "{said}");
+    for line in said.lines().filter(|line| line.starts_with('{')) {
+        let error: Value = serde_json::from_str(line).unwrap();
+        assert!(error["fix"].is_string(), "it does not say what to do: {line}");
+        let is_component = error["message"].as_str().unwrap().contains("there is no strategy");
+        assert_eq!(error["code"] == "no-such-strategy", is_component, "{line}");
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn an_address_of_other_machines_needs_a_token_or_a_word() {
         (&["--listen", "0.0.0.0:0"][..], "--token-file"),
         (&["--listen", "[::]:0"], "--no-auth"),
         (&["--token-file", &open], "others may read it"),
-        (&["--token-file", "/nonexistent"], "No such file"),
+        (&["--token-file", "/nonexistent"], "there is no file /nonexistent"),
     ] {
         let ran = place.run(&log, &[&["serve"], options].concat());
         assert_eq!(code(&ran), 2, "{options:?}: {}", stderr(&ran));

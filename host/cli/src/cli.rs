@@ -174,8 +174,8 @@ impl Verb {
     /// The files that it reads besides log and policy.
     fn reads(&self) -> Vec<PathBuf> {
         let strategies = |names: &[&String]| -> Vec<PathBuf> {
-            let files = names.iter().filter(|name| is_path(name));
-            files.map(|name| PathBuf::from(name.strip_suffix("-warm").unwrap_or(name))).collect()
+            let bases = names.iter().map(|name| name.strip_suffix("-warm").unwrap_or(name));
+            bases.filter(|name| is_path(name)).map(PathBuf::from).collect()
         };
         match self {
             Self::Page(args) => {

@@ -306,7 +306,7 @@ mod tests {
         let nowhere = place.path().join("nowhere");
         let error = TemporaryFile::new_in(&nowhere, 0o600).unwrap_err();
         assert_eq!(error.place(), Some(nowhere.as_path()));
-        assert_eq!(error.to_string(), format!("{}: entity not found", nowhere.display()));
+        assert_eq!(error.to_string(), format!("there is no file {}", nowhere.display()));
         assert!(TemporaryFolder::new_in(&nowhere, "copy").is_err());
     }
 }

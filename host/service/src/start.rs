@@ -162,7 +162,13 @@ fn pass_over(
     error: Error,
 ) -> Result<(), Error> {
     let is_its_own = error.blames_strategy()
-        || matches!(error, Error::NoSuchStrategy { .. } | Error::NotReady { .. } | Error::BadState { .. })
+        || matches!(
+            error,
+            Error::NoSuchStrategy { .. }
+                | Error::NoComponent { .. }
+                | Error::NotReady { .. }
+                | Error::BadState { .. }
+        )
         || matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
     if !is_its_own {
         return Err(error.during(format!("starting {}", known.name)));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::args::Common;
 use crate::results::{self, KeptFolder, Kind, Protected, ResultFile, Rules};
 use keyhole_lab::bench::KeptFile;
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, words};
 
 /// Work that is over sooner shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -193,7 +193,7 @@ fn stdout() -> Result<BufWriter<Stdout>, Error> {
     let stdout = std::io::stdout();
     let closed = |why: &str| Error::io(STDOUT, std::io::Error::other(why.to_owned()));
     // The standard library counts what it writes to a descriptor that is not open for writing as written.
-    let flags = fcntl_getfl(&stdout).map_err(|error| closed(&error.to_string()))?;
+    let flags = fcntl_getfl(&stdout).map_err(|error| closed(&words(&error.into())))?;
     let is_open = flags.intersects(OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH);
     if STDOUT_WAS_CLOSED.load(Relaxed) || !is_open {
         return Err(closed("it is closed, or open for reading alone"));

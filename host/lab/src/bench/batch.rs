@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::histogram::Histograms;
 use super::phases::Phases;
 use super::plan::Load;
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, words};
 use keyhole_log::model::{Page, PageRequest, Pager};
 use keyhole_log::units::whole_nanos;
 
@@ -122,7 +122,7 @@ impl Workers<'_> {
                     Ok(worker) => workers.push(worker),
                     Err(error) => {
                         shift.stop.store(true, Ordering::Relaxed);
-                        let what = format!("a bench worker did not start: {error}");
+                        let what = format!("a bench worker did not start: {}", words(&error));
                         stopped = Some(Stop::Other(Error::Engine(what)));
                     }
                 }

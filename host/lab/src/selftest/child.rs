@@ -103,7 +103,7 @@ impl Player {
                 Some(signal) => format!("crashed (signal {signal})"),
                 None => format!("ended ({status})"),
             },
-            Err(error) => format!("lost ({error})"),
+            Err(error) => format!("lost ({})", keyhole_log::error::words(&error)),
         }
     }
 }

@@ -61,6 +61,7 @@ impl Error {
             | Self::BadPolicy { path, .. }
             | Self::BadState { path, .. }
             | Self::NotWritten { path, .. }
+            | Self::NoComponent { path, .. }
             | Self::Io { path, .. } => Some(path),
             Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
                 source.place()

@@ -181,7 +181,7 @@ pub const CODES: &[Code] = &[
     code(
         "no-such-strategy",
         2,
-        "No strategy of that name.",
+        "No strategy of that name, or no file of that path.",
         "Use a built-in name, one of the policy, or a path to a .wasm file.",
     ),
     code(

@@ -7,6 +7,7 @@ mod lie;
 mod observed;
 mod remedy;
 mod spent;
+mod system;
 mod unshown;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub use bound::Bound;
 pub use lie::Lie;
 pub use observed::{LIMIT, observed_denial, over_ceiling};
 pub use spent::Spent;
+pub use system::words;
 pub use unshown::{PayloadFault, Unshown, WayOn};
 
 /// Why a component is not the one that a policy means.
@@ -294,6 +296,14 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No component file of that path.
+    #[error("there is no strategy: {}", system::of_file(path, source))]
+    NoComponent {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// Two strategies answered the same request differently.
     #[error("{what}")]
     Differs {
@@ -335,7 +345,7 @@ pub enum Error {
         fix: &'static str,
     },
     /// A file operation failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", system::of_file(path, source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -414,7 +424,7 @@ impl Error {
             Self::ScratchUnfit { .. } => "scratch-unfit",
             Self::ScratchRefused { .. } => "scratch-refused",
             Self::ScratchFull { .. } => "scratch-full",
-            Self::NoSuchStrategy { .. } => "no-such-strategy",
+            Self::NoSuchStrategy { .. } | Self::NoComponent { .. } => "no-such-strategy",
             Self::Differs { .. } => "differs",
             Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
                 source.code()

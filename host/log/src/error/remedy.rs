@@ -1,6 +1,6 @@
 //! What to do about an error, where that is known.
 
-use super::{Bound, Error, PayloadFault};
+use super::{Bound, Error, PayloadFault, system};
 
 impl Error {
     /// The lines of a policy that would grant what was refused, where that is known.
@@ -63,6 +63,7 @@ impl Error {
             Self::NoSuchStrategy { .. } => {
                 "use baseline, keyset, native-baseline, native-keyset, or a path to a .wasm file"
             }
+            Self::NoComponent { source, .. } | Self::Io { source, .. } => return system::fix(source),
             Self::ScratchFull { bound: Bound::Total { .. } } => {
                 "raise scratch.total, or end what keeps the others in use: `keyhole scratch list` shows them"
             }

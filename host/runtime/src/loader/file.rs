@@ -25,6 +25,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
         }
         // What a socket answers to being opened.
         Err(Errno::NXIO) => return Err(refused("it is a socket, not a regular file".to_owned())),
+        Err(error @ Errno::NOENT) => {
+            return Err(Error::NoComponent { path: path.to_owned(), source: error.into() });
+        }
         Err(error) => return Err(io(error.into())),
     };
     let before = file.metadata().map_err(io)?;

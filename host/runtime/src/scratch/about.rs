@@ -60,7 +60,7 @@ impl About {
             ErrorKind::NotFound => {
                 "it says nothing of itself: its strategy has not been asked lately".to_owned()
             }
-            _ => format!("{ABOUT} cannot be read: {error}"),
+            _ => format!("{ABOUT} cannot be read: {}", keyhole_log::error::words(&error)),
         };
         let file = File::options().read(true).custom_flags(flags).open(folder.join(ABOUT)).map_err(said)?;
         let mut bytes = Vec::new();

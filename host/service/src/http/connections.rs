@@ -33,7 +33,7 @@ use super::middleware::HttpService;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::state::{Operator, Viewer};
 use crate::decisions::user_of;
-use keyhole_log::error::Error;
+use keyhole_log::error::{Error, words};
 
 /// After an accept that failed: out of descriptors, say. Trying again at once would only burn time.
 const BREATH: Duration = Duration::from_millis(50);
@@ -107,8 +107,8 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<(Self::Stream, Viewer)> {
         let accepted = Self::accept(self).await;
-        let (stream, peer) =
-            accepted.inspect_err(|error| tracing::warn!(%error, "no connection could be taken"))?;
+        let (stream, peer) = accepted
+            .inspect_err(|error| tracing::warn!(error = words(error), "no connection could be taken"))?;
         // Where it fails, answers are late by a moment.
         let _ = stream.set_nodelay(true);
         Ok((stream, Viewer(peer.ip())))
