@@ -30,6 +30,7 @@ fn an_upgrade_that_only_narrows_is_acceptable() {
     let run = diff(&place, &["old.json", "new.json"]);
     assert_eq!(code(&run), 0, "{}", stderr(&run));
     let text = stdout(&run);
+    assert!(text.starts_with("better: "), "{text}");
     assert_eq!(
         text.lines().nth(2),
         Some("✓ it does not widen; it answers alike; it is not dearer"),
@@ -52,6 +53,8 @@ fn widening_and_other_answers_are_exit_code_1_with_what_and_why() {
     saved(&place, "unknown.json", &[("/correctness", Value::Null)]);
     for (new, words) in [
         ("wider.json", "✗ it widens; it answers alike"),
+        ("wider.json", "✓ the new answers are right: equal to those of "),
+        ("wrong.json", "✗ the new answers are wrong: not equal to those of "),
         ("wrong.json", "✗ it does not widen; it answers otherwise"),
         ("unfit.json", "calls the new one unfit"),
         ("unknown.json", "whether it answers alike is not known"),
@@ -60,6 +63,26 @@ fn widening_and_other_answers_are_exit_code_1_with_what_and_why() {
         assert_eq!(code(&run), 1, "{new}: {}", stderr(&run));
         assert!(stdout(&run).contains(words), "{new}: {}", stdout(&run));
     }
+}
+
+/// Only what is worse has a cross: a new one that answers rightly where the old one did not is better, and may serve.
+#[test]
+fn answers_that_were_mended_are_better() {
+    let place = Place::new();
+    saved(&place, "old.json", &[("/correctness/equal", json!(false)), ("/verdict", json!("unfit"))]);
+    saved(&place, "new.json", &[]);
+    let run = diff(&place, &["old.json", "new.json"]);
+    let text = stdout(&run);
+    assert_eq!(code(&run), 0, "{text}");
+    assert!(text.starts_with("better: "), "{text}");
+    assert!(!text.contains('✗'), "{text}");
+    assert!(
+        text.contains("✓ the new answers are right") && text.contains("✓ equals the reference"),
+        "{text}"
+    );
+    let run = diff(&place, &["old.json", "new.json", "--json"]);
+    let value: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!((&value["judgement"], &value["new_answers"]["right"]), (&json!("better"), &json!(true)));
 }
 
 #[test]
@@ -77,6 +100,7 @@ fn the_same_comparison_comes_as_json_and_as_a_page() {
         ("widens", json!(false)),
         ("answers", json!("same")),
         ("dearer", json!(true)),
+        ("judgement", json!("worse")),
     ] {
         assert_eq!(value[field], expected, "{field}");
     }

@@ -26,7 +26,7 @@ pub struct Args {
     pub html: Option<PathBuf>,
 }
 
-/// Runs the verb: 0 if nothing widens and the answers are the same.
+/// Runs the verb: 0 if nothing widens, and the new answers are right wherever the old ones were.
 pub fn run(common: Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let (old, new) = (Audit::saved(Path::new(&args.old))?, Audit::saved(Path::new(&args.new))?);
     let (common, old, new) = match (old, new) {

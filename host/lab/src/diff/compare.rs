@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answers, Area, Changes, CostChange, Kind};
+use super::{Answers, Area, Changes, CostChange, Kind, NewAnswers};
 use crate::audit::facts::{Audit, Correctness, Cost, Determinism, Signature};
 use keyhole_log::ledger::StatementUse;
 use keyhole_log::units::{float, grouped};
@@ -222,7 +222,7 @@ fn point(before: &Cost, after: &Cost, changes: &mut Changes) -> Option<CostChang
         (None, None) => None,
         (Some(_), Some(_)) => return None,
         (None, Some(error)) => Some((Kind::Differs, format!("fails ({error}), before it was answered"))),
-        (Some(error), None) => Some((Kind::Changed, format!("is answered, before it failed ({error})"))),
+        (Some(error), None) => Some((Kind::Mended, format!("is answered, before it failed ({error})"))),
     };
     if let Some((kind, what)) = failed {
         changes.add(Area::Answers, kind, format!("{place} {what}"));
@@ -299,13 +299,23 @@ pub(super) fn answers(old: &Audit, new: &Audit, changes: &mut Changes) -> Answer
         (true, true) if !failing => return Answers::Same,
         (true, true) => {}
         (false, true) => {
-            add(Kind::Differs, format!("equals the reference, which the old one did not: {}", first(before)));
+            add(Kind::Mended, format!("equals the reference, which the old one did not: {}", first(before)));
         }
-        (_, false) => {
+        // No worse than it was, and as wrong.
+        (false, false) => add(Kind::Changed, format!("still does not equal the reference: {}", first(after))),
+        (true, false) => {
             add(Kind::Differs, format!("does not equal the reference: {}", first(after)));
         }
     }
     Answers::Different
+}
+
+/// Whether the answers of the new one are right, as its audit has it.
+pub(super) fn new_answers(new: &Audit) -> NewAnswers {
+    let (pages, right) = new.correctness.as_ref().map_or((0, None), |facts| {
+        (facts.pages, (facts.non_empty > 0 || !facts.equal).then_some(facts.equal))
+    });
+    NewAnswers { right, reference: new.reference.clone(), pages }
 }
 
 /// The first difference that an audit found.
@@ -337,7 +347,7 @@ fn deterministic(before: &Determinism, after: &Determinism, changes: &mut Change
         if before && !after {
             changes.add(Area::Answers, kind, format!("no longer the same {what}"));
         } else if after && !before {
-            changes.add(Area::Answers, Kind::Changed, format!("now the same {what}"));
+            changes.add(Area::Answers, Kind::Mended, format!("now the same {what}"));
         }
     }
 }

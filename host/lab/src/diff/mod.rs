@@ -1,9 +1,10 @@
 //! What an operator reads before approving an upgrade: two audits, side by side.
 //!
 //! It judges three things. Whether the new one *widens*: imports, is granted, uses or tries anything that
-//! the old one did not, or is vouched for by less. Whether the *answers* are the same, as far as both
-//! audits can tell. Whether it is *dearer*, in steps and fuel, which are exact, and not in time. The first
-//! two keep an upgrade from being acceptable; the third is for the operator to weigh.
+//! the old one did not, or is vouched for by less. Whether the new one's *answers* are right, and the same as the old
+//! one's, as far as both audits can tell. Whether it is *dearer*, in steps and fuel, which are exact, and not in time.
+//! The first two keep an upgrade from being acceptable; the third is for the operator to weigh. All of it together
+//! makes the new one *better* or *worse* than the old one, or *the same*.
 
 mod compare;
 
@@ -19,12 +20,17 @@ pub const FORMAT: u32 = 1;
 pub struct Diff {
     /// [`FORMAT`] of the program that wrote it.
     pub format: u32,
-    /// Whether nothing widens, the answers are the same, and the new one is fit.
+    /// Whether the new one is better than the old one, or worse.
+    pub judgement: Judgement,
+    /// Whether nothing widens, the new answers are right and not otherwise where the old ones were right, and the
+    /// new one is fit.
     pub acceptable: bool,
     /// Whether the new one reaches for more.
     pub widens: bool,
     /// Whether both answer alike.
     pub answers: Answers,
+    /// Whether the answers of the new one are right.
+    pub new_answers: NewAnswers,
     /// Whether the new one costs more steps, fuel, memory or space.
     pub dearer: bool,
     /// Whether the new one's audit calls it unfit.
@@ -42,6 +48,31 @@ pub struct Diff {
     /// What this comparison cannot tell.
     #[serde(rename = "unseen")]
     pub limitations: Vec<String>,
+}
+
+/// What a comparison comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    /// It mends an answer, or costs less or reaches for less, and nothing is worse.
+    Better,
+    /// Nothing that is judged has changed.
+    Same,
+    /// It reaches for more, answers otherwise where the old one was right, has become unfit, or costs more.
+    Worse,
+    /// The audits do not say whether its answers are right.
+    Unknown,
+}
+
+/// Whether the answers of the new one are right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewAnswers {
+    /// Whether each page that was compared equals the reference's. None where no page with an event was compared.
+    pub right: Option<bool>,
+    /// What they were compared with.
+    pub reference: Option<String>,
+    /// How many pages were compared.
+    pub pages: u64,
 }
 
 /// Whether two strategies answer alike.
@@ -105,6 +136,8 @@ pub enum Kind {
     Cheaper,
     /// It reaches for less.
     Narrowed,
+    /// It answers as it should, and the old one did not.
+    Mended,
 }
 
 /// One measured request, before and after.
@@ -140,11 +173,25 @@ pub fn run(old: &Audit, new: &Audit) -> Diff {
     let has = |kind: Kind| changes.iter().any(|change| change.kind == kind);
     let widens = has(Kind::Widened);
     let is_unfit = new.verdict == Verdict::Unfit;
+    let was_unfit = old.verdict == Verdict::Unfit;
+    let new_answers = compare::new_answers(new);
+    let is_right = new_answers.right == Some(true);
+    let has_mended = has(Kind::Mended) || (was_unfit && !is_unfit);
+    let judgement = match () {
+        () if widens || has(Kind::Differs) || (is_unfit && !was_unfit) => Judgement::Worse,
+        () if new_answers.right.is_none() || answers == Answers::Unknown => Judgement::Unknown,
+        () if has_mended => Judgement::Better,
+        () if has(Kind::Dearer) => Judgement::Worse,
+        () if has(Kind::Cheaper) || has(Kind::Narrowed) => Judgement::Better,
+        () => Judgement::Same,
+    };
     Diff {
         format: FORMAT,
-        acceptable: !widens && answers == Answers::Same && !is_unfit,
+        judgement,
+        acceptable: !widens && !has(Kind::Differs) && answers != Answers::Unknown && is_right && !is_unfit,
         widens,
         answers,
+        new_answers,
         dearer: has(Kind::Dearer),
         is_unfit,
         same_component: old.strategy.digest.is_some() && old.strategy.digest == new.strategy.digest,

@@ -94,8 +94,34 @@ fn other_answers_are_not_acceptable() {
         assert!(diff.answers == Answers::Different && !diff.acceptable && !diff.widens, "{place}");
         assert!(says(&diff, Kind::Differs, words), "{place}: {:?}", diff.changes);
     }
-    let mended = between(&[("/correctness/equal", json!(false))], &[]);
-    assert_eq!(mended.answers, Answers::Different);
+}
+
+#[test]
+fn it_is_judged_better_worse_or_the_same_and_only_what_is_worse_counts_against_it() {
+    assert_eq!(between(&[], &[]).judgement, Judgement::Same);
+    let wrong = ("/correctness/equal", json!(false));
+    let mended = between(std::slice::from_ref(&wrong), &[]);
+    assert_eq!(
+        (mended.answers, mended.judgement, mended.acceptable),
+        (Answers::Different, Judgement::Better, true)
+    );
+    assert!(says(&mended, Kind::Mended, "equals the reference, which the old one did not"));
+    assert_eq!(mended.new_answers.right, Some(true));
+    let as_wrong = between(std::slice::from_ref(&wrong), std::slice::from_ref(&wrong));
+    assert_eq!((as_wrong.judgement, as_wrong.acceptable), (Judgement::Same, false));
+    assert!(says(&as_wrong, Kind::Changed, "still does not equal"), "{:?}", as_wrong.changes);
+    let broken = between(&[], &[wrong]);
+    assert_eq!((broken.judgement, broken.new_answers.right), (Judgement::Worse, Some(false)));
+    for (place, value, judged, back) in [
+        ("/may/interfaces", json!(["log", "payloads"]), Judgement::Worse, Judgement::Better),
+        ("/cost/1/vm_steps", json!(1200), Judgement::Worse, Judgement::Better),
+        ("/verdict", json!("unfit"), Judgement::Worse, Judgement::Better),
+        ("/cost/1/failed", json!("budget (sql_steps)"), Judgement::Worse, Judgement::Better),
+        ("/correctness", Value::Null, Judgement::Unknown, Judgement::Unknown),
+    ] {
+        assert_eq!(after(place, value.clone()).judgement, judged, "{place}");
+        assert_eq!(between(&[(place, value)], &[]).judgement, back, "{place}");
+    }
 }
 
 #[test]

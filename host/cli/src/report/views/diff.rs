@@ -1,8 +1,8 @@
-//! A comparison for people: the verdict first, then what changed, area by area.
+//! A comparison for people: the judgement first, then why, then what changed, area by area.
 
 use crate::report::{Block, Cell, Document, Level, Section, Verdict};
 use keyhole_lab::audit::facts::Who;
-use keyhole_lab::diff::{Answers, Area, Change, CostChange, Diff, Kind};
+use keyhole_lab::diff::{Answers, Area, Change, CostChange, Diff, Judgement, Kind};
 use keyhole_log::units::grouped;
 
 /// Changes of an area that are shown; the others are counted.
@@ -44,9 +44,37 @@ pub fn document(diff: &Diff) -> Document {
         sections.push(Section::new("What can this comparison not tell?").with(Block::List(limitations)));
     }
     Document {
-        title: format!("{} after {}", diff.new.name, diff.old.name),
+        title: format!("{}: {} in place of {}", judgement(diff.judgement), diff.new.name, diff.old.name),
         verdict: Some(verdict(diff)),
         sections,
+    }
+}
+
+fn judgement(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::Better => "better",
+        Judgement::Same => "the same",
+        Judgement::Worse => "worse",
+        Judgement::Unknown => "not known whether better or worse",
+    }
+}
+
+/// Whether the new one's answers are right.
+fn new_answers(diff: &Diff) -> Cell {
+    let reference = diff.new_answers.reference.as_deref().unwrap_or("a reference");
+    let pages = grouped(diff.new_answers.pages);
+    let is_worse = diff.answers == Answers::Different;
+    match diff.new_answers.right {
+        Some(true) => {
+            Cell::good(format!("the new answers are right: equal to those of {reference} on {pages} pages"))
+        }
+        Some(false) => {
+            let level = if is_worse { Level::Bad } else { Level::Warn };
+            Cell::new(level, format!("the new answers are wrong: not equal to those of {reference}"))
+        }
+        None => {
+            Cell::warn("whether the new answers are right is not known: no page with an event was compared")
+        }
     }
 }
 
@@ -60,8 +88,8 @@ fn verdict(diff: &Diff) -> Verdict {
     let dearer = if diff.dearer { "it is dearer" } else { "it is not dearer" };
     let level = match (diff.acceptable, diff.dearer) {
         (true, false) => Level::Good,
-        (true, true) => Level::Warn,
-        (false, _) => Level::Bad,
+        (false, _) if diff.judgement == Judgement::Worse => Level::Bad,
+        _ => Level::Warn,
     };
     let mut weighty: Vec<&Change> =
         diff.changes.iter().filter(|change| change.kind <= Kind::Dearer).collect();
@@ -71,8 +99,10 @@ fn verdict(diff: &Diff) -> Verdict {
         reasons.push(format!("and {} more, below", weighty.len() - REASONS).into());
     }
     if diff.is_unfit {
-        reasons.insert(0, Cell::bad("its audit calls the new one unfit"));
+        let level = if diff.judgement == Judgement::Worse { Level::Bad } else { Level::Warn };
+        reasons.insert(0, Cell::new(level, "its audit calls the new one unfit"));
     }
+    reasons.insert(0, new_answers(diff));
     if diff.same_component {
         reasons.push("both are the same component, byte for byte".into());
     }
@@ -106,7 +136,7 @@ fn level(kind: Kind) -> Level {
         Kind::Widened | Kind::Differs => Level::Bad,
         Kind::Dearer => Level::Warn,
         Kind::Changed => Level::Plain,
-        Kind::Cheaper | Kind::Narrowed => Level::Good,
+        Kind::Cheaper | Kind::Narrowed | Kind::Mended => Level::Good,
     }
 }
 
@@ -148,8 +178,10 @@ mod tests {
         let diff = keyhole_lab::diff::run(&old, &serde_json::from_value(audit).unwrap());
         let shown = text(&document(&diff), 100, false);
         let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[0].starts_with("worse: "), "{shown}");
         assert_eq!(lines[2], "✗ it widens; it answers alike; it is dearer");
-        assert!(lines[3].contains("✗ imports evil\\u{202e}:x/y"), "{shown}");
+        assert!(lines[3].contains("✓ the new answers are right: equal to those of "), "{shown}");
+        assert!(lines[4].contains("✗ imports evil\\u{202e}:x/y"), "{shown}");
         assert!(shown.contains("-- \\u{1b}[2J<script>"), "{shown}");
         assert!(!html(&document(&diff)).contains("<script"));
     }
