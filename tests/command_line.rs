@@ -5,6 +5,7 @@ mod errors;
 mod inspect;
 mod interrupted;
 mod outputs;
+mod people;
 mod requests;
 mod results;
 

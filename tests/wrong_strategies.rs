@@ -163,8 +163,16 @@ fn a_log() -> (Place, PathBuf) {
 
 fn verify(place: &Place, log: &Path, name: &str, options: &[&str], exit: i32) -> Value {
     let strategy = guest(name);
-    let args =
-        ["verify", strategy.to_str().unwrap(), "--reference", "native-keyset", "--requests", "40", "--json"];
+    let args = [
+        "verify",
+        strategy.to_str().unwrap(),
+        "--reference",
+        "native-keyset",
+        "--requests",
+        "40",
+        "--json",
+        "--quiet",
+    ];
     let ran = place.run(log, &[&args[..], options].concat());
     assert_eq!(code(&ran), exit, "{name}: {}{}", stderr(&ran), stdout(&ran));
     assert_eq!(stderr(&ran), "");

@@ -99,7 +99,9 @@ fn a_closed_pipe_ends_quietly() {
     std::fs::write(&queries, format!("{wanted}\n").repeat(500)).unwrap();
     let log = log_with_ties(&place);
     let args = ["page", "native-keyset", "--queries", queries.to_str().unwrap()];
-    for (args, first) in [(&args[..], "{\"query\""), (&["verify", "--requests", "5", "native-keyset"], "")] {
+    for (args, first) in
+        [(&args[..], "{\"query\""), (&["verify", "--quiet", "--requests", "5", "native-keyset"], "")]
+    {
         let mut command = place.keyhole();
         command.arg("--data").arg(&log).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -82,7 +82,7 @@ fn a_file_that_is_missing_is_said_to_be() {
         "inspect absent.wasm",
         "diff absent.wasm keyset",
         "diff absent.json keyset",
-        "--policy absent.toml policy allow absent.wasm --as fast --by me --reason test",
+        "--policy absent.toml policy allow absent.wasm --as fast --by me --reason test --yes",
         "--policy absent.toml page keyset",
         "policy check absent.toml",
         "page keyset --queries absent.jsonl",

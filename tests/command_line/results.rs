@@ -19,7 +19,7 @@ fn out_names_a_file_and_leaves_standard_output_alone() {
     let to_it = ["--force", "--out", out];
     for args in [
         &["page", "native-keyset", "--page-size", "3"][..],
-        &["verify", "native-keyset", "--requests", "3", "--json"],
+        &["verify", "native-keyset", "--requests", "3", "--json", "--quiet"],
         &["bench", "native-keyset", "--requests", "3", "--warmup", "1", "--rounds", "1", "--json", "--quiet"],
         &["inspect", "keyset", "--json"],
         &["--version", "--json"],

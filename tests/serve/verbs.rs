@@ -40,9 +40,14 @@ impl Operator<'_> {
 
     /// The code of an order that is not carried out, which is the answer no.
     fn refused(&self, args: &[&str]) -> Value {
+        self.failed(1, args)
+    }
+
+    /// The code of an order that ends with this exit code.
+    fn failed(&self, exit: i32, args: &[&str]) -> Value {
         let [said, told] = [&[][..], &["--json"]].map(|first| self.strategy(first, args));
         for ran in [&said, &told] {
-            assert_eq!((code(ran), stdout(ran).as_str()), (1, ""), "{args:?}: {}", stderr(ran));
+            assert_eq!((code(ran), stdout(ran).as_str()), (exit, ""), "{args:?}: {}", stderr(ran));
         }
         assert!(stderr(&said).starts_with("keyhole: "), "{}", stderr(&said));
         serde_json::from_str(stderr(&told).lines().last().unwrap()).unwrap()
@@ -80,14 +85,17 @@ fn each_verb_does_what_it_says_and_says_what_it_did() {
     assert!(listed.ends_with("\n  swaps   0\n"), "{listed}");
     assert_eq!(operator.told(&["list"], "list")["active"]["name"], "keyset");
 
-    let staged = operator.said(&["stage", &one, "--as", "one"]);
+    let ran = operator.strategy(&[], &["stage", &one, "--as", "one"]);
+    let (staged, remarks) = (stdout(&ran), stderr(&ran));
+    assert!(remarks.contains("on idle time only") && remarks.contains(" of "), "{remarks}");
+    assert!(remarks.lines().count() < 12, "it says more than a line every few seconds: {remarks}");
     assert!(staged.starts_with("one (sha256:") && staged.contains("proven"), "{staged}");
     assert_eq!(operator.told(&["stage", &two, "--as", "two"], "staged")["stage"], "proven");
     let stranger = operator.refused(&["stage", &text(&guest("too-many-rows"))]);
     assert_eq!(stranger["code"], "not-granted", "{stranger}");
     assert!(stranger["lines"].as_str().unwrap().contains("[strategy."), "{stranger}");
     assert_eq!(operator.refused(&["promote", "one"])["code"], "not-ready", "it has had no shadow");
-    assert_eq!(operator.refused(&["promote", "nobody"])["code"], "no-such-strategy");
+    assert_eq!(operator.failed(2, &["promote", "nobody"])["code"], "no-such-strategy");
 
     let shadow = |name| ["shadow", name, "--share", "1", "--requests", "20"];
     let shadowed = beside_pages(&server, || operator.said(&shadow("one")));

@@ -7,8 +7,9 @@ pub(crate) mod snapshots;
 pub(crate) mod wasm;
 pub(crate) mod writer;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -44,7 +45,24 @@ impl Place {
 
     /// The binary, told to keep to this place.
     pub(crate) fn keyhole(&self) -> Command {
-        let mut command = Command::new(binary());
+        self.keeping(Command::new(binary()))
+    }
+
+    /// Runs the binary on a terminal of its own, where this is typed. What the terminal showed, and the exit code.
+    pub(crate) fn on_terminal(&self, args: &[&str], typed: &str) -> (String, i32) {
+        let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let mut python = self.keeping(Command::new("python3"));
+        python.args(["-c", spawn]).arg(binary()).args(args).stdin(Stdio::piped());
+        let mut child = python.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let echoed = typed.replace('\n', "\r\n");
+        let shown = stdout(&output);
+        let shown = shown.strip_prefix(&echoed).unwrap_or(&shown).replace("\r\n", "\n");
+        (shown, code(&output))
+    }
+
+    fn keeping(&self, mut command: Command) -> Command {
         command
             .env("KEYHOLE_STATE", self.path("state"))
             .env("KEYHOLE_CACHE", self.path("cache"))

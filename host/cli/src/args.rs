@@ -8,36 +8,39 @@ use keyhole_log::environment;
 use keyhole_log::error::Error;
 use keyhole_log::grants::Instances;
 
+/// What the options that go with every verb stand under in the help.
+pub(crate) const GLOBAL: &str = "Global options";
+
 /// What goes with every verb.
 #[derive(Args, Debug, Clone)]
 pub struct Common {
     /// The log's folder: audit.db and payloads.jsonl. It is only read.
-    #[arg(long, global = true, env = "KEYHOLE_DATA", default_value = "data", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "KEYHOLE_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
     /// What strategies are granted, as TOML; without it, local verbs grant the project's interfaces.
-    #[arg(long, global = true, env = "KEYHOLE_POLICY", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "KEYHOLE_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Where the cursor key lies [default: the user's state folder].
-    #[arg(long, global = true, env = "KEYHOLE_STATE", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "KEYHOLE_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Where scratch lies; may be deleted at any time [default: the user's cache folder].
-    #[arg(long, global = true, env = "KEYHOLE_CACHE", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "KEYHOLE_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// How long an instance of a strategy lives: one request, or up to USES of them.
-    #[arg(long, global = true, default_value = "fresh", value_name = "fresh|warm[:USES]")]
+    #[arg(long, global = true, help_heading = GLOBAL, default_value = "fresh", value_name = "fresh|warm[:USES]")]
     pub instances: Instances,
     /// Results as JSON on standard output, errors as JSON on standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
     /// Write the results to this file instead of standard output.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Replace a file that a result is to go to, although it is no result of the same kind. What the run reads, and
     /// what lies in a folder of the log, the state or the cache, is never replaced.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub force: bool,
     /// No progress and no remarks on standard error.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
 }
 

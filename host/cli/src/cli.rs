@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::args::{Common, without_empty_variables};
+use crate::args::{Common, GLOBAL, without_empty_variables};
+use crate::help::explained;
 use crate::results::{Kind, Protected};
 use crate::verbs::output::Output;
 use crate::verbs::{
@@ -17,7 +18,8 @@ use keyhole_runtime::registry::is_path;
 /// Hosts query strategies as sandboxed WebAssembly components over an audit log.
 ///
 /// Without a verb it does the main job: makes the log if there is none, proves that the sandboxed
-/// strategies answer alike, measures them side by side, and prints the comparison.
+/// strategies answer alike, measures them side by side, and prints the comparison. That takes a minute or two on two
+/// cores; standard error says how far it is.
 #[derive(Parser, Debug)]
 #[command(name = "keyhole", version, disable_version_flag = true, max_term_width = 100)]
 pub struct Cli {
@@ -28,14 +30,14 @@ pub struct Cli {
     #[command(flatten)]
     pub common: Common,
     /// Print the version, with those of wasmtime, SQLite and the WIT package.
-    #[arg(long, short = 'V')]
+    #[arg(long, short = 'V', help_heading = GLOBAL)]
     pub version: bool,
 }
 
 impl Cli {
     /// The command line of this process. An empty variable of the environment counts as one that is not set.
     pub fn read() -> Result<Self, clap::Error> {
-        let mut command = without_empty_variables(Self::command());
+        let mut command = explained(without_empty_variables(Self::command()));
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
@@ -44,7 +46,7 @@ impl Cli {
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub enum Verb {
-    /// The main job, on ./data, made if absent: verify, prove equal, benchmark, compare.
+    /// The main job, on ./data, made if absent: verify, prove equal, benchmark, compare; a minute or two.
     Demo(demo::Args),
     /// Answer one page request, or a stream of them as a conversation.
     Page(page::Args),

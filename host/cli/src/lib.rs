@@ -3,6 +3,7 @@
 //! The modules stand in the order of their dependencies: each uses only those below it.
 
 pub mod cli;
+mod help;
 pub mod verbs;
 pub mod report;
 pub mod results;

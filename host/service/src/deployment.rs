@@ -302,9 +302,12 @@ impl Deployment {
         }
     }
 
-    /// Its scratch covers the log's events up to `level`, but for fewer than make a refresh due.
+    /// Its scratch covers what its last refresh says; or else the log's events up to `level`, but for fewer than make a
+    /// refresh due.
     fn covers(&self, level: i64) {
-        self.covered.fetch_max(level.saturating_sub(self.refresh_after().saturating_sub(1)).max(0), Relaxed);
+        let least = || level.saturating_sub(self.refresh_after().saturating_sub(1));
+        let covered = self.scratch.as_ref().and_then(|scratch| scratch.covered()).unwrap_or_else(least);
+        self.covered.fetch_max(covered.max(0), Relaxed);
     }
 
     fn refresh_after(&self) -> i64 {

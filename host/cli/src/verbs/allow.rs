@@ -1,5 +1,6 @@
 //! `policy allow`: audits a component, and lets it in by the least stanza that covers what it used.
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -9,7 +10,7 @@ use crate::args::Common;
 use crate::report::views;
 use crate::verbs::audit::{Effort, audit};
 use crate::verbs::output::Output;
-use crate::verbs::{Setup, document, no_policy};
+use crate::verbs::{Setup, document, no_policy, version};
 use keyhole_lab::audit::Candidate;
 use keyhole_lab::audit::facts::{Audit, Severity, Verdict};
 use keyhole_lab::audit::used::minimal_grants;
@@ -30,15 +31,18 @@ pub struct Args {
     /// The name that it will have.
     #[arg(long = "as", value_name = "NAME")]
     pub name: String,
-    /// Who approves it.
+    /// Who approves it [default: the user that runs this].
     #[arg(long, value_name = "WHO")]
-    pub by: String,
+    pub by: Option<String>,
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Do not ask.
+    /// Write it without asking. Where nobody can be asked, it is needed.
     #[arg(long)]
     pub yes: bool,
+    /// Make a new audit, although one of these very bytes is saved.
+    #[arg(long)]
+    pub anew: bool,
     /// Write it even if the audit calls it unfit. The decision log says so.
     #[arg(long)]
     pub despite_unfit: bool,
@@ -59,6 +63,8 @@ struct Proposal<'a> {
     digest: String,
     /// The day.
     today: String,
+    /// Who approves it.
+    by: String,
 }
 
 /// What may be done with a component that was audited.
@@ -74,7 +80,15 @@ struct Outcome {
 
 /// Runs the verb: 0 if it is written, 1 if it is not.
 pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
-    check_words(args)?;
+    let by = args.by.clone().unwrap_or_else(keyhole_service::decisions::user);
+    check_words(args, &by)?;
+    // An audit takes a minute: that nobody can answer is said before it.
+    if !args.yes && !std::io::stdin().is_terminal() {
+        return Err(Error::bad_request(
+            "it asks before it writes, and standard input is no terminal: say --yes if you agree already; \
+             `keyhole audit` shows what there is to agree to",
+        ));
+    }
     let policy = Policy::load(common.policy.as_deref())?;
     let path = policy.file.clone().ok_or_else(no_policy)?;
     let before = file::read(&path, file::MOST_BYTES)?;
@@ -87,6 +101,7 @@ pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Erro
         text,
         digest: keyhole_log::hash::sha256(&bytes),
         today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        by,
     };
     let decisions = Decisions::open(&common.state_folder()?);
     let outcome = proposal.examine(common, &bytes, &decisions)?;
@@ -146,6 +161,14 @@ impl Proposal<'_> {
         let tried = Policy::load(Some(trial.path()))?;
         let setup = Setup::on_trial(common.clone(), tried, self.policy.digest.clone())?;
         let candidate = Candidate { file: &file, is_new: !self.is_known() };
+        let known = if self.args.anew { None } else { self.saved_audit(&setup) };
+        if let Some((audit, saved)) = known {
+            setup.remark(&format!(
+                "the audit of these very bytes that was made at {} is taken; --anew makes another",
+                audit.at
+            ));
+            return self.outcome(audit, saved);
+        }
         let audit = match audit(&setup, &self.args.name, Some(candidate), &self.args.effort) {
             Err(error) if error.blames_strategy() => {
                 decisions.record(&self.decision(Event::Refuse, &error.to_string()))?;
@@ -154,6 +177,42 @@ impl Proposal<'_> {
             other => other?,
         };
         let saved = save(&audit, &self.args.name, setup.state())?;
+        self.outcome(audit, saved)
+    }
+
+    /// An audit that is saved in the state folder, of these very bytes, by this program, against the same reference, and
+    /// with what it would be tried with now; the last one.
+    fn saved_audit(&self, setup: &Setup) -> Option<(Audit, (PathBuf, String))> {
+        let folder = setup.state().join("audits").read_dir().ok()?;
+        let digest = format!("sha256:{}", self.digest);
+        let grants = &setup.policy.sections.get(&self.args.name)?.grants;
+        let limits: BTreeMap<String, u64> =
+            grants.limits.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let fits = |audit: &Audit| {
+            // A new one is tried with everything, and one that the policy knows with what it has.
+            let is_tried_alike = if self.is_known() { audit.may.is_of(grants) } else { audit.may.proposed };
+            is_tried_alike
+                && audit.refused.is_empty()
+                && audit.strategy.digest.as_ref() == Some(&digest)
+                && audit.reference.as_ref() == Some(&self.args.effort.reference)
+                && audit.may.instances == setup.common.instances.to_string()
+                && audit.limits == limits
+                && audit.host == version::versions()
+        };
+        let saved = folder.flatten().filter_map(|entry| {
+            let path = entry.path();
+            let text = std::fs::read(&path).ok()?;
+            let sum = keyhole_log::hash::sha256(&text);
+            // Its name has the first digits of its digest: what was changed since is passed over.
+            let is_whole = path.file_stem()?.to_str()?.ends_with(sum.get(..16)?);
+            let audit = Audit::saved(&path).ok().flatten().filter(|audit| is_whole && fits(audit))?;
+            Some((audit, (path, sum)))
+        });
+        saved.max_by(|(one, _), (other, _)| one.at.cmp(&other.at))
+    }
+
+    /// What would be written on the strength of an audit.
+    fn outcome(&self, audit: Audit, saved: (PathBuf, String)) -> Result<Outcome, Error> {
         let used = minimal_grants(&audit);
         let approval = self.approval(Some(&saved.1));
         let component = self.policy.relative(&self.args.file);
@@ -175,7 +234,7 @@ impl Proposal<'_> {
     }
 
     fn approval<'a>(&'a self, audit: Option<&'a str>) -> Approval<'a> {
-        Approval { by: &self.args.by, at: &self.today, reason: &self.args.reason, audit }
+        Approval { by: &self.by, at: &self.today, reason: &self.args.reason, audit }
     }
 
     /// The policy with the stanza, and what is shown of the change.
@@ -229,7 +288,7 @@ impl Proposal<'_> {
         Decision {
             digest: Some(format!("sha256:{}", self.digest)),
             policy: self.policy.digest.clone(),
-            by: Some(self.args.by.clone()),
+            by: Some(self.by.clone()),
             ..Decision::new(event, self.args.name.as_str(), reason)
         }
     }
@@ -255,7 +314,7 @@ fn save(audit: &Audit, name: &str, state: &Path) -> Result<(PathBuf, String), Er
     Ok((path, digest))
 }
 
-fn check_words(args: &Args) -> Result<(), Error> {
+fn check_words(args: &Args, by: &str) -> Result<(), Error> {
     check_name(&args.name).map_err(|what| Error::bad_request(format!("--as {:?}: {what}", args.name)))?;
     if BUILT_IN.contains(&args.name.as_str()) {
         return Err(Error::bad_request(format!(
@@ -263,7 +322,7 @@ fn check_words(args: &Args) -> Result<(), Error> {
             args.name
         )));
     }
-    for (option, text) in [("--by", &args.by), ("--reason", &args.reason)] {
+    for (option, text) in [("--by", by), ("--reason", &args.reason)] {
         if text.trim().is_empty() || text.chars().count() > 500 || text.chars().any(char::is_control) {
             return Err(Error::bad_request(format!("{option} takes one line of at most 500 characters")));
         }
@@ -277,9 +336,6 @@ fn as_path(file: &Path) -> String {
 }
 
 fn agreed(path: &Path) -> Result<bool, Error> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::bad_request("nobody can be asked: say --yes if you agree".to_owned()));
-    }
     let question = format!("Write this to {}? [y/N] ", path.display());
     let terminal = |source| Error::io("the terminal", source);
     std::io::stderr().write_all(question.as_bytes()).map_err(terminal)?;

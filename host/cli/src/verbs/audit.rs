@@ -7,7 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::args::at_least_one;
 use crate::report::views;
-use crate::verbs::output::{Bar, Output};
+use crate::verbs::output::Output;
+use crate::verbs::progress::Progress;
 use crate::verbs::{Setup, document, version};
 use keyhole_lab::audit::facts::{Audit, Severity};
 use keyhole_lab::audit::{self, Candidate, Options, Program};
@@ -104,11 +105,12 @@ pub(super) fn audit(
         versions: version::versions(),
     };
     let called = candidate.map_or(strategy, |candidate| candidate.file);
-    let bar = Bar::new(&setup.common, format!("auditing {called}"));
+    let bar = Progress::new(&setup.common, format!("auditing {called}"));
     let program = Program {
         engine: &setup.engine,
         load: &|name| setup.strategy(name),
         remark: &|words| setup.remark(words),
+        stage: &|what| bar.stage(what),
         progress: &|done, all| bar.at(done, all),
     };
     let audit = audit::run(&options, &program)?;

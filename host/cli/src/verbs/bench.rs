@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::args::at_least_one;
 use crate::report::views::bench::{WIDEST, tables};
 use crate::report::{screen, text};
-use crate::verbs::output::{Bar, Output};
+use crate::verbs::output::Output;
+use crate::verbs::progress::Progress;
 use crate::verbs::{Setup, version};
 use keyhole_lab::bench::{self, Axis, Host, Measured, Options, Report};
 use keyhole_log::dataset::generator;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Requests in flight.
     #[arg(long, default_value_t = 4, value_parser = at_least_one, value_name = "C")]
     pub concurrency: usize,
+    /// Workers that answer them [default: as many as there are cores, and at most C].
+    #[arg(long, value_parser = at_least_one, value_name = "N")]
+    pub workers: Option<usize>,
     /// Send R requests a second whether or not earlier ones are answered; latency counts from the moment
     /// at which a request was due.
     #[arg(long, value_name = "R")]
@@ -108,13 +112,14 @@ fn options(setup: &Setup, args: &Args) -> Options {
         seed: args.seed,
         warmup: args.warmup,
         concurrency: args.concurrency,
+        workers: args.workers,
         rate: args.rate,
         rounds: args.rounds,
         keep: args.keep.is_some(),
     }
 }
 
-/// Measures with this program's strategies, and a progress bar on standard error.
+/// Measures with this program's strategies, and says how far it is.
 pub fn measure(setup: &Setup, options: &Options) -> Result<Measured, Error> {
     let bar = OnceCell::new();
     let host = Host {
@@ -122,7 +127,7 @@ pub fn measure(setup: &Setup, options: &Options) -> Result<Measured, Error> {
         strategy: &|name| setup.strategy(name),
         scratch: &|strategy, log| setup.scratch(strategy, log),
         cursors: &|log| setup.cursors(log),
-        progress: &|done, all| bar.get_or_init(|| Bar::new(&setup.common, "measuring")).at(done, all),
+        progress: &|done, all| bar.get_or_init(|| Progress::new(&setup.common, "measuring")).at(done, all),
         versions: &version::versions(),
     };
     bench::run(options, &host)

@@ -18,7 +18,7 @@ pub struct Args {
     pub requests: usize,
 }
 
-/// Runs the verb.
+/// Runs the verb: a minute or two on two cores.
 pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error> {
     let (data, baseline) = (prepare(setup, output)?, baseline(output, setup.common.json)?);
     let log = setup.log()?;

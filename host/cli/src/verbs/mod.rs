@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod output;
 pub mod page;
 pub mod policy;
+pub mod progress;
 pub mod report;
 pub mod scratch;
 pub mod seed;
@@ -21,6 +22,7 @@ pub mod serve;
 pub mod strategy;
 pub mod verify;
 pub mod version;
+pub mod why_empty;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +44,7 @@ use keyhole_runtime::scratch::Scratch;
 use keyhole_runtime::strategy::Strategy;
 use keyhole_service::decisions::{Decisions, Denials, Recorder};
 
-use output::Bar;
+use progress::Progress;
 
 /// What a verb that runs strategies needs: the policy, the engine, the folders, and the decision log.
 pub struct Setup {
@@ -153,13 +155,19 @@ impl Setup {
         if !strategy.is_indexed() {
             return Ok(None);
         }
-        let bar = Bar::new(&self.common, format!("filling the scratch of {}", strategy.name));
+        let bar = Arc::new(Progress::new(&self.common, format!("filling the scratch of {}", strategy.name)));
+        // Refreshes of later on are nobody's wait.
+        let told = Arc::downgrade(&bar);
         let scratch = Scratch::new(
             &self.engine,
             strategy,
             log,
             &self.cache,
-            Some(Box::new(move |fed, all| bar.at(fed, all))),
+            Some(Box::new(move |fed, all| {
+                if let Some(bar) = told.upgrade() {
+                    bar.at(fed, all);
+                }
+            })),
         );
         scratch
             .ensure_filled()

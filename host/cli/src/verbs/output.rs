@@ -1,12 +1,9 @@
-//! Where results, remarks, errors and progress go.
+//! Where results, remarks and errors go.
 
 use std::io::{BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use rustix::fs::{OFlags, fcntl_getfl};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,9 +12,6 @@ use crate::args::Common;
 use crate::results::{self, KeptFolder, Kind, Protected, ResultFile, Rules};
 use keyhole_lab::bench::KeptFile;
 use keyhole_log::error::{Error, words};
-
-/// Work that is over sooner shows no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a failed write to standard output is called in an error.
 pub const STDOUT: &str = "standard output";
@@ -105,6 +99,11 @@ impl Output {
     /// What may be written to.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Whether somebody reads it as it is written: it goes to a terminal, and to no file.
+    pub fn is_read_by_people(&self) -> bool {
+        matches!(self.sink, Sink::Stdout(_)) && !self.json && std::io::stdout().is_terminal()
     }
 
     /// Writes bytes.
@@ -269,56 +268,5 @@ pub(super) fn print_problem(problem: &Value, json: bool) {
     }
     if let Some(lines) = text("lines") {
         say(lines.trim_end());
-    }
-}
-
-/// A progress bar on standard error, if that is a terminal. It appears once the work has taken a second, and
-/// goes when all is done, or when it is dropped.
-pub struct Bar {
-    message: String,
-    wanted: bool,
-    began: Instant,
-    drawn: Mutex<Option<ProgressBar>>,
-}
-
-impl Bar {
-    /// A bar that does not show yet.
-    pub fn new(common: &Common, message: impl Into<String>) -> Self {
-        let wanted = !common.quiet && std::io::stderr().is_terminal();
-        Self { message: message.into(), wanted, began: Instant::now(), drawn: Mutex::default() }
-    }
-
-    /// So much is done, of so much.
-    pub fn at(&self, done: u64, all: u64) {
-        if !self.wanted || self.began.elapsed() < PATIENCE {
-            return;
-        }
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if done >= all {
-            // What follows, if anything does, gets a bar of its own.
-            clear(drawn.take());
-            return;
-        }
-        let bar = drawn.get_or_insert_with(|| {
-            let bar = ProgressBar::new(all).with_message(self.message.clone());
-            match ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}") {
-                Ok(style) => bar.with_style(style),
-                Err(_) => bar,
-            }
-        });
-        bar.set_length(all);
-        bar.set_position(done);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        clear(self.drawn.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
-
-fn clear(bar: Option<ProgressBar>) {
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
     }
 }

@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::args::{Common, time};
-use crate::report;
+use crate::args::time;
+use crate::report::{self, views};
 use crate::verbs::output::{self, Output};
-use crate::verbs::{Setup, document, ledger};
+use crate::verbs::{Setup, document, ledger, why_empty};
+use keyhole_log::Log;
 use keyhole_log::error::Error;
 use keyhole_log::model::{Filter, PageRequest, Pager, Position};
 use keyhole_log::units::micros;
+use keyhole_log::visible::visible;
 use keyhole_runtime::page::{Cursors, Worker, parse, render};
 use keyhole_runtime::policy::lines;
 use keyhole_service::decisions::Denials;
@@ -62,33 +64,39 @@ pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error>
     let json = setup.common.json;
     let mut answer =
         Answer { args, json, cursors: &cursors, text: Vec::new(), output, denials: Denials::default() };
-    let outcome = answer_all(&setup.common, args, &mut worker, &mut answer);
+    let outcome = answer_all(setup, &log, args, &mut worker, &mut answer);
     // Also where the run ended with an error: the denial may be what it ended with.
     setup.record_denials(&strategy, std::mem::take(&mut answer.denials));
     outcome
 }
 
 fn answer_all(
-    common: &Common,
+    setup: &Setup,
+    log: &Log,
     args: &Args,
     worker: &mut Worker,
     answer: &mut Answer<'_>,
 ) -> Result<u8, Error> {
     let Some(path) = &args.queries else {
         let request = single(args, answer.cursors)?;
-        answer.give(worker, &request, args.ledger && answer.json)?;
+        let empty = answer.give(worker, &request, args.ledger && answer.json)?;
         if args.ledger && !answer.json {
             let refreshed = ledger::refreshed(worker.scratch());
             if let Some((ledger, limits)) = worker.explained() {
-                let text = document::text(common, &ledger::document(ledger, limits, refreshed));
+                let text = document::text(&setup.common, &ledger::document(ledger, limits, refreshed));
                 answer.output.write(format!("\n{text}").as_bytes())?;
             }
         }
         answer.output.flush()?;
+        if let Some(high_water) = empty.filter(|_| !setup.common.quiet)
+            && let Ok(Some(why)) = why_empty::why(setup, log, worker, &request, high_water)
+        {
+            setup.remark(&format!("keyhole: the page is empty: {}", visible(&why)));
+        }
         return Ok(0);
     };
     let cursors = answer.cursors;
-    each_query(path, Some(cursors), |request| answer.give(worker, &request, args.ledger))?;
+    each_query(path, Some(cursors), |request| answer.give(worker, &request, args.ledger).map(drop))?;
     Ok(0)
 }
 
@@ -125,8 +133,14 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Answers one request as one line, handed over before the next request is read.
-    fn give(&mut self, worker: &mut Worker, request: &PageRequest, with_ledger: bool) -> Result<(), Error> {
+    /// Answers one request as one line, handed over before the next request is read; a single one as a table, where
+    /// people read it. Of a page without events, the largest id of the log that it saw.
+    fn give(
+        &mut self,
+        worker: &mut Worker,
+        request: &PageRequest,
+        with_ledger: bool,
+    ) -> Result<Option<i64>, Error> {
         let began = Instant::now();
         let answered = worker.page(request);
         let took = began.elapsed();
@@ -151,8 +165,16 @@ impl Answer<'_> {
                 return Err(granting(worker, error));
             }
         };
+        let (next, empty) = (self.cursors.next(&page), page.is_empty().then_some(page.high_water));
+        if self.args.queries.is_none() && self.output.is_read_by_people() {
+            let (width, colour) = report::screen();
+            let text = report::text(&views::page::document(&page, next.as_deref()), width, colour);
+            self.output.write(text.as_bytes())?;
+            self.output.flush()?;
+            return Ok(empty);
+        }
         self.text.clear();
-        render::render(&page, self.cursors.next(&page).as_deref(), &mut self.text);
+        render::render(&page, next.as_deref(), &mut self.text);
         let scratch = if with_ledger { ledger::scratch_json(worker.scratch()) } else { Value::Null };
         if with_ledger && let Some((ledger, limits)) = worker.explained() {
             self.text.pop();
@@ -163,7 +185,8 @@ impl Answer<'_> {
         }
         self.text.push(b'\n');
         self.output.write(&self.text)?;
-        self.output.flush()
+        self.output.flush()?;
+        Ok(empty)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::args::{Common, time};
 use crate::results::Protected;
-use crate::verbs::output::{Bar, Output, remark};
+use crate::verbs::output::{Output, remark};
+use crate::verbs::progress::Progress;
 use keyhole_log::dataset::{Seeded, Step, generator, seed};
 use keyhole_log::error::Error;
 use keyhole_log::interrupt;
@@ -47,10 +48,10 @@ pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Erro
     Ok(u8::from(matches == Some(false)))
 }
 
-/// Makes the data set, with a progress bar.
+/// Makes the data set, and says how far it is.
 pub(super) fn make(common: &Common, now: i64, rows: u64, short_payloads: bool) -> Result<Seeded, Error> {
     Protected::check_new(common, &common.data)?;
-    let bar = Bar::new(common, "making the data set");
+    let bar = Progress::new(common, "making the data set");
     seed(&common.data, now, rows, short_payloads, &mut |step| {
         match step {
             Step::Anew(left) => remark(

@@ -2,7 +2,8 @@
 //! there, and shows which limit stopped each.
 
 use crate::args::Common;
-use crate::verbs::output::{Bar, Output};
+use crate::verbs::output::Output;
+use crate::verbs::progress::Progress;
 use keyhole_lab::selftest::play;
 use keyhole_lab::selftest::report::render;
 use keyhole_log::error::Error;
@@ -17,7 +18,7 @@ pub struct Args {
 
 /// Runs the verb: 0 if every limit struck, 1 if one did not.
 pub fn run(common: &Common, args: &Args, output: &mut Output) -> Result<u8, Error> {
-    let bar = Bar::new(common, "attacks");
+    let bar = Progress::new(common, "attacks");
     let report = play(args.quick, &|done, all| bar.at(done, all))?;
     drop(bar);
     output.show(&report, || render(&report))?;

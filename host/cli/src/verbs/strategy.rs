@@ -1,16 +1,18 @@
 //! `strategy`: tells a running `serve` what to do, over its admin socket, and prints what came of it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::report::{Block, Cell, Document, Section};
 use crate::verbs::document;
 use crate::verbs::output::{self, Output};
+use crate::verbs::progress::{lasting, left};
 use keyhole_log::error::Error;
+use keyhole_log::error::codes::CODES;
 use keyhole_log::visible::visible;
 use keyhole_runtime::registry::is_path;
 use keyhole_service::client::{Client, Problem};
@@ -19,6 +21,13 @@ use keyhole_service::status::{Stage, Staged, Standing, State};
 
 /// How often `stage` and `shadow` look how far it is.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// From one line about a stage to the next: often enough to see it move.
+const EVERY: Duration = Duration::from_secs(3);
+
+/// What is said once of a strategy that is staged.
+const ON_IDLE_TIME: &str = "it is checked, filled and proven on idle time only: pages go first, so it takes longer where \
+                            the service is busy. Ctrl-C ends the waiting, and not the work";
 
 /// Options of `strategy`.
 #[derive(clap::Args, Debug)]
@@ -52,10 +61,10 @@ pub enum Verb {
         /// The strategy.
         name: String,
         /// The share of live requests that it is asked as well, above 0 and at most 1.
-        #[arg(long, value_name = "S")]
+        #[arg(long, default_value_t = 0.1, value_name = "S")]
         share: f64,
         /// How many requests are compared.
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
         requests: u64,
         /// Do not wait for the end of the shadow.
         #[arg(long)]
@@ -114,15 +123,16 @@ pub fn run(common: &Common, args: Args, output: &mut Output) -> Result<u8, Error
 
 /// Looks how far a strategy is until that comes to an end, and says so meanwhile.
 fn wait(admin: &Client, common: &Common, first: Staged) -> Result<Result<Staged, Problem>, Error> {
-    let (mut staged, mut said) = (first, String::new());
+    let (mut staged, mut told) = (first, Told::default());
+    if staged.shadow.is_none() {
+        output::remark(common, &format!("{}: {ON_IDLE_TIME}", named(&staged.name, &staged.digest)));
+    }
     loop {
         if matches!(staged.stage, Stage::Proven | Stage::Ready | Stage::Failed) {
             return Ok(Ok(staged));
         }
-        let now = progress(&staged);
-        if now != said {
-            output::remark(common, &now);
-            said = now;
+        if let Some(line) = told.line(&staged, Instant::now()) {
+            output::remark(common, &line);
         }
         std::thread::sleep(LOOK);
         keyhole_log::interrupt::check()?;
@@ -140,6 +150,46 @@ fn wait(admin: &Client, common: &Common, first: Staged) -> Result<Result<Staged,
     }
 }
 
+/// What was last said of a strategy on its way.
+#[derive(Default)]
+struct Told {
+    at: Option<Instant>,
+    line: String,
+    /// What is being done, since when, and how much of it was done then.
+    doing: Option<(String, Instant, u64)>,
+}
+
+impl Told {
+    /// What to say of it now, with what remains: at once where another stage begins, and else every few seconds.
+    fn line(&mut self, staged: &Staged, now: Instant) -> Option<String> {
+        let (what, done, all) = match (&staged.shadow, &staged.progress) {
+            (Some(shadow), _) => ("shadow", shadow.compared, shadow.requests),
+            // Behind the colon stands which stream is compared.
+            (None, Some(doing)) => (doing.what.split(':').next().unwrap_or_default(), doing.done, doing.all),
+            (None, None) => ("", 0, 0),
+        };
+        let is_another = self.doing.as_ref().is_none_or(|doing| doing.0 != what);
+        if is_another {
+            self.doing = Some((what.to_owned(), now, done));
+        }
+        if !is_another && self.at.is_some_and(|at| now.duration_since(at) < EVERY) {
+            return None;
+        }
+        let mut line = progress(staged);
+        if let Some((_, since, before)) = &self.doing
+            && let Some(left) =
+                left(done.saturating_sub(*before), all.saturating_sub(done), now.duration_since(*since))
+        {
+            line += &format!(", about {} left", lasting(left));
+        }
+        if line == self.line {
+            return None;
+        }
+        (self.at, self.line) = (Some(now), line.clone());
+        Some(line)
+    }
+}
+
 /// Prints why an order was not carried out as an error, and returns the exit code.
 fn refused(problem: &Problem, json: bool) -> u8 {
     let field = |name: &str| problem.body.get(name).filter(|value| value.is_string());
@@ -152,7 +202,12 @@ fn refused(problem: &Problem, json: bool) -> u8 {
         error["lines"] = lines.clone();
     }
     output::print_problem(&error, json);
-    if matches!(problem.status, 404 | 409 | 422) { 1 } else { 2 }
+    exit_code(field("code").and_then(Value::as_str))
+}
+
+/// The exit code that the list has for a code; 2 for what only a server says.
+fn exit_code(code: Option<&str>) -> u8 {
+    CODES.iter().find(|listed| Some(listed.code) == code).map_or(2, |listed| listed.exit)
 }
 
 /// A path as the service, which runs elsewhere, finds it; a name as it is.
@@ -212,7 +267,10 @@ fn standing_line(standing: &Standing) -> String {
         breaker.allowed
     );
     if let Some(scratch) = &standing.scratch {
-        line += &format!(", scratch {} bytes and {} events behind", scratch.bytes, scratch.lag);
+        line += &format!(", scratch {} bytes", scratch.bytes);
+        if scratch.lag > 0 {
+            line += &format!(" and {} events behind, which its pages read from the log", scratch.lag);
+        }
         let scrub = &scratch.scrub;
         line += &format!(", {} of {} compared with the log", scrub.compared, scrub.of);
         match &scrub.ended {
@@ -234,7 +292,10 @@ fn progress(staged: &Staged) -> String {
     let name = named(&staged.name, &staged.digest);
     let mut line = format!("{name} #{}: {}", staged.revision, stage(staged.stage));
     if let Some(progress) = &staged.progress {
-        line += &format!(", {} {} of {}", visible(&progress.what), progress.done, progress.all);
+        line += &format!(", {}", visible(&progress.what));
+        if progress.all > 0 {
+            line += &format!(" {} of {}", progress.done, progress.all);
+        }
     }
     if staged.proven_pages > 0 {
         line += &format!(", {} pages proven", staged.proven_pages);

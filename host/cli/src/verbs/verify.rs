@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::verbs::output::{Bar, Output};
+use crate::verbs::output::Output;
+use crate::verbs::progress::Progress;
 use crate::verbs::{Setup, page};
 use keyhole_log::Log;
 use keyhole_log::dataset::generator;
@@ -66,7 +67,7 @@ pub fn run(setup: &Setup, args: &Args, output: &mut Output) -> Result<u8, Error>
     Ok(u8::from(!report.is_sound()))
 }
 
-/// Compares two strategies, the first one judged by the second, with a progress bar.
+/// Compares two strategies, the first one judged by the second, and says how far it is.
 pub(super) fn compare(
     setup: &Setup,
     (subject, reference): (&str, &str),
@@ -77,7 +78,7 @@ pub(super) fn compare(
     if instances != Instances::Fresh {
         options.extend(["--instances".to_owned(), instances.to_string()]);
     }
-    let bar = Bar::new(&setup.common, "comparing");
+    let bar = Progress::new(&setup.common, format!("comparing {subject} with {reference}"));
     run(&Comparison {
         names: Names { subject, reference, options: &options },
         worker: &|name: &str, log: &Log| {

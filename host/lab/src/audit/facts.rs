@@ -185,6 +185,13 @@ pub struct May {
 }
 
 impl May {
+    /// Whether this is what these grants allow.
+    pub fn is_of(&self, grants: &Grants) -> bool {
+        let mut same = self.clone();
+        same.grant(grants);
+        same == *self
+    }
+
     /// Takes over what a strategy is granted.
     pub(super) fn grant(&mut self, grants: &Grants) {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

@@ -81,6 +81,8 @@ pub struct Program<'a> {
     pub load: &'a dyn Fn(&str) -> Result<Arc<Strategy>, Error>,
     /// Told what an operator should know besides.
     pub remark: &'a dyn Fn(&str),
+    /// Told which stage of the audit begins.
+    pub stage: &'a dyn Fn(&str),
     /// Told how many pages were compared, of how many.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
 }
@@ -186,6 +188,8 @@ fn examine(
     audit.limits =
         strategy.grants.limits.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     audit.reference = Some(options.reference.to_owned());
+    let stage = |what: &str| (program.stage)(&format!("auditing {}: {what}", options.name()));
+    stage("copying the log");
     let context = AuditContext::prepare(options, program, strategy)?;
     let violations = spans::violations(&context.whole.log, MOST_VIOLATIONS)?;
     for violation in &violations {
@@ -195,6 +199,7 @@ fn examine(
 
     let scratch = context.scratch(&context.strategy, &context.whole.log, "one")?;
     if let Some(scratch) = &scratch {
+        stage("filling its scratch");
         let (facts, failed) = context.fill(scratch)?;
         audit.scratch = Some(facts);
         if let Some(error) = failed {
@@ -204,10 +209,13 @@ fn examine(
         }
     }
     let pages = Mutex::new(Usage::default());
+    stage("comparing its answers");
     audit.correctness = Some(context.compare(scratch.as_ref(), &pages)?);
     let points = cost::points(&context.whole.profile, context.half.profile.rows);
+    stage("running it again in other processes");
     let runs = context.child_runs(&points)?;
     audit.determinism = Some(determinism::determinism(&runs)).filter(|facts| facts.requests > 0);
+    stage("measuring its cost");
     audit.cost = context.costs(&points, &runs, scratch.as_ref(), &pages)?;
 
     let refreshes = scratch.map_or_else(Usage::default, |scratch| scratch.usage());

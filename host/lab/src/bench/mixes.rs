@@ -51,7 +51,8 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn load(&self) -> Load {
-        Load { rate: self.options.rate, ..Load::closed(self.options.concurrency) }
+        let load = Load { rate: self.options.rate, ..Load::closed(self.options.concurrency) };
+        Load { workers: self.options.workers.unwrap_or(load.workers), ..load }
     }
 
     fn stream(&self, name: &str, profile: &Profile) -> Result<Vec<PageRequest>, Error> {
@@ -108,6 +109,9 @@ impl Drawing<'_> {
                 let points = sweeps::page_size(profile, seed, count, self.page_size);
                 self.by_point(axis, "page size", points)
             }
+            Axis::Workers if self.options.workers.is_some() => Err(Error::bad_request(
+                "a sweep over workers varies them: leave out --workers, or that sweep",
+            )),
             Axis::Workers => {
                 let most = workers_for(usize::MAX).max(2);
                 let workers = std::iter::successors(Some(1), |workers| Some(workers * 2));
@@ -121,7 +125,15 @@ impl Drawing<'_> {
                 "an open loop has no number of requests in flight: leave out --rate, or that sweep",
             )),
             Axis::Concurrency => {
-                self.by_load(axis, "concurrency", &IN_FLIGHT.into_iter().map(|n| (n, Load::closed(n))))
+                // Fewer requests in flight keep fewer workers busy.
+                let load = |n| {
+                    let load = Load::closed(n);
+                    Load {
+                        workers: self.options.workers.map_or(load.workers, |workers| workers.min(n)),
+                        ..load
+                    }
+                };
+                self.by_load(axis, "concurrency", &IN_FLIGHT.into_iter().map(|n| (n, load(n))))
             }
             Axis::LogSize => {
                 Err(Error::bad_request("a sweep over the log's size takes another log beside the first"))

@@ -87,6 +87,8 @@ pub struct Options {
     pub warmup: usize,
     /// Requests in flight.
     pub concurrency: usize,
+    /// Workers that answer them; None for as many as there are cores, and as there are requests in flight.
+    pub workers: Option<usize>,
     /// Requests per second, for an open loop.
     pub rate: Option<f64>,
     /// Into how many batches a mix is cut.
@@ -108,6 +110,7 @@ impl Default for Options {
             seed: generator::SEED,
             warmup: 100,
             concurrency: 4,
+            workers: None,
             rate: None,
             rounds: 10,
             keep: false,

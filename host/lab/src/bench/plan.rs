@@ -102,9 +102,9 @@ impl Load {
                 "a rate of {rate} requests per second cannot be kept: take {MIN_RATE} to {MAX_RATE}"
             )),
             Some(_) if workers == 0 => Some("an open loop needs at least one worker".into()),
-            None if workers == 0 || workers > concurrency => {
-                Some(format!("{workers} workers cannot hold {concurrency} requests in flight"))
-            }
+            None if workers == 0 || workers > concurrency => Some(format!(
+                "{workers} workers cannot hold {concurrency} requests in flight: take as many of those, or fewer workers"
+            )),
             _ => None,
         }
     }

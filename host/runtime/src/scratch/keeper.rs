@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::scratch::backoff::{Backoff, Subject};
+use crate::scratch::fit::Coverage;
 use crate::scratch::hold;
 use crate::scratch::lines::Walk;
 use crate::scratch::meter::Meter;
@@ -138,20 +139,22 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.synchronous=NORMAL; PRAGMA wal_autocheckpoint=0")?;
             let outcome = self.feed_and_refresh(session, &feeder, effort);
-            return outcome.and_then(|(session, covered)| self.covers(&session, covered)).or_else(|error| {
-                match error {
-                    // Whatever made the tables unfit to go on from, filling them anew mends it.
-                    Error::GaveUp { .. }
-                    | Error::ScratchRefused { .. }
-                    | Error::BadLog { .. }
-                    | Error::Sqlite(_)
-                    | Error::Sql { .. }
-                    | Error::Trapped { .. } => {
-                        self.drop_because(error.to_string()).and_then(|()| self.fill(&feeder))
+            return outcome.and_then(|(session, coverage)| self.covers(&session, &coverage)).or_else(
+                |error| {
+                    match error {
+                        // Whatever made the tables unfit to go on from, filling them anew mends it.
+                        Error::GaveUp { .. }
+                        | Error::ScratchRefused { .. }
+                        | Error::BadLog { .. }
+                        | Error::Sqlite(_)
+                        | Error::Sql { .. }
+                        | Error::Trapped { .. } => {
+                            self.drop_because(error.to_string()).and_then(|()| self.fill(&feeder))
+                        }
+                        other => Err(other),
                     }
-                    other => Err(other),
-                }
-            });
+                },
+            );
         }
         self.fill(&feeder)
     }
@@ -184,8 +187,8 @@ impl Keeper {
     }
 
     /// Takes down what scratch covers by now, and its quarantine.
-    fn covers(&self, session: &Session, events: u64) -> Result<(), Error> {
-        self.tenancy.covers(events, quarantine::summary(session.connection())?);
+    fn covers(&self, session: &Session, coverage: &Coverage) -> Result<(), Error> {
+        self.tenancy.covers(coverage, quarantine::summary(session.connection())?);
         Ok(())
     }
 
@@ -254,7 +257,7 @@ impl Keeper {
 
     fn drop_files(&self) -> Result<(), Error> {
         self.generation.fetch_add(1, AcqRel);
-        self.tenancy.covers(0, quarantine::Summary::default());
+        self.tenancy.covers(&Coverage::nothing(), quarantine::Summary::default());
         disk::remove(&self.folder)
     }
 
@@ -278,7 +281,7 @@ impl Keeper {
                 .connection()
                 .execute_batch("PRAGMA scratch.journal_mode=MEMORY; PRAGMA scratch.synchronous=OFF")?;
             tables::create(session.connection(), &version)?;
-            let (session, covered) = {
+            let (session, coverage) = {
                 let _writeback = Writeback::start(&draft)?;
                 self.feed_and_refresh(session, feeder, Effort::ToTheEnd)?
             };
@@ -291,7 +294,7 @@ impl Keeper {
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(&draft, &self.path))
                 .map_err(|source| Error::io(&draft, source))?;
-            self.tenancy.covers(covered, quarantine);
+            self.tenancy.covers(&coverage, quarantine);
             Ok(())
         })();
         remove();

@@ -119,6 +119,11 @@ impl Scratch {
         *self.keeper.refreshed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The last event that it covers, as this value's last refresh left it; None where none was looked at.
+    pub fn covered(&self) -> Option<i64> {
+        self.keeper.tenancy.last()
+    }
+
     /// The covered events that have an odd cell, as this value's last refresh found them.
     pub fn quarantine(&self) -> Summary {
         self.keeper.tenancy.quarantine()

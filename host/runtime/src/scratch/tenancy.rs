@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::scratch::about::{self, About};
+use crate::scratch::fit::Coverage;
 use crate::scratch::hold::Hold;
 use keyhole_log::error::Error;
 use keyhole_log::quarantine::Summary;
@@ -22,10 +23,20 @@ pub(super) struct Tenancy {
 #[derive(Default)]
 struct Now {
     hold: Option<Hold>,
-    /// How many events it covers, and those of them that have an odd cell, as far as that is known.
-    covered: Option<(u64, Summary)>,
+    /// What it covers, as far as that is known.
+    covered: Option<Covered>,
     /// What was written last, and when the file was last touched.
     told: Option<(About, Instant)>,
+}
+
+/// What a scratch covers.
+struct Covered {
+    /// How many events.
+    events: u64,
+    /// The last of them.
+    last: i64,
+    /// Those that have an odd cell.
+    quarantine: Summary,
 }
 
 impl Tenancy {
@@ -43,14 +54,19 @@ impl Tenancy {
         Ok(())
     }
 
-    /// Takes down how many events are covered, and those of them that have an odd cell, to be told.
-    pub(super) fn covers(&self, events: u64, quarantine: Summary) {
-        self.now().covered = Some((events, quarantine));
+    /// Takes down which events are covered, and those of them that have an odd cell, to be told.
+    pub(super) fn covers(&self, coverage: &Coverage, quarantine: Summary) {
+        self.now().covered = Some(Covered { events: coverage.n, last: coverage.last, quarantine });
+    }
+
+    /// The last covered event, as far as this process knows.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.now().covered.as_ref().map(|covered| covered.last)
     }
 
     /// The covered events that have an odd cell, as far as this process knows.
     pub(super) fn quarantine(&self) -> Summary {
-        self.now().covered.as_ref().map(|(_, quarantine)| quarantine.clone()).unwrap_or_default()
+        self.now().covered.as_ref().map(|covered| covered.quarantine.clone()).unwrap_or_default()
     }
 
     /// Tells whose the scratch is and that it is used. Only with the refresher's lock held. That it cannot be
@@ -65,8 +81,8 @@ impl Tenancy {
             Some(before) => self.about.clone().after(before),
             None => self.about.clone(),
         };
-        if let Some((covered, quarantine)) = &now.covered {
-            (about.covered, about.quarantine) = (*covered, quarantine.clone());
+        if let Some(Covered { events, quarantine, .. }) = &now.covered {
+            (about.covered, about.quarantine) = (*events, quarantine.clone());
         }
         if before.as_ref() != Some(&about) {
             if about.write(&self.folder).is_ok() {

@@ -3,3 +3,4 @@
 pub mod audit;
 pub mod bench;
 pub mod diff;
+pub mod page;

@@ -34,13 +34,13 @@ const WAL_HEADER: u64 = 32;
 type Slice = (Result<(i64, bool), Error>, Option<Box<Session>>);
 
 impl Keeper {
-    /// Feeds what is new and has the strategy take it in. Gives the session back, and how many events are covered.
+    /// Feeds what is new and has the strategy take it in. Gives the session back, and what is covered.
     pub(super) fn feed_and_refresh(
         &self,
         session: Box<Session>,
         feeder: &Feeder,
         effort: Effort,
-    ) -> Result<(Box<Session>, u64), Error> {
+    ) -> Result<(Box<Session>, Coverage), Error> {
         let stored = Coverage::load(session.connection())?;
         let filling = stored.is_none();
         let mut coverage = stored.unwrap_or_else(Coverage::nothing);
@@ -49,7 +49,7 @@ impl Keeper {
         let uncovered = through.saturating_sub(coverage.last).unsigned_abs();
         let due = effort == Effort::ToTheEnd || uncovered >= self.strategy.grants.refresh_after;
         if !filling && (uncovered == 0 || !due) {
-            return Ok((session, coverage.n));
+            return Ok((session, coverage));
         }
         self.make_room()?;
         let (before, began) = (coverage.n, Instant::now());
@@ -62,7 +62,7 @@ impl Keeper {
         let session = self.take_in(session, feeder, &coverage, through, &mut refreshed)?;
         refreshed.took = began.elapsed();
         *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = Some(refreshed);
-        Ok((session, coverage.n))
+        Ok((session, coverage))
     }
 
     /// Sees to it that what is there keeps to both bounds. A small refresh ends before it is measured itself.
