@@ -8,6 +8,7 @@
 
 mod architecture;
 mod audit;
+mod codes;
 mod collector;
 mod command_line;
 mod contract;
