@@ -116,12 +116,16 @@ const COMMAND_LINE: &[(&str, Run)] = &[
         command.arg("--data").arg(&desk.log).args(["--json", "page", "native-keyset", "--queries", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
+        // Held to the end: without it the conversation would end by itself.
+        let mut requests = child.stdin.take().unwrap();
         // Once it answers, it listens to signals.
         let asked = json!({"from_ts": 0, "to_ts": 1, "page": 1, "page_size": 1});
-        writeln!(child.stdin.as_mut().unwrap(), "{asked}").unwrap();
+        writeln!(requests, "{asked}").unwrap();
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
         assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        drop(requests);
+        output
     }),
     ("not-written", |desk| {
         let into = desk.log.join("page.json");

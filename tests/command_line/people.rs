@@ -123,6 +123,18 @@ fn an_empty_page_says_why() {
     }
     let ran = place.run(&log, &["page", "keyset"]);
     assert_eq!(stderr(&ran), "", "a page with events is not explained");
+    std::fs::write(place.path("none.jsonl"), "\n").unwrap();
+    let ran = place.run(&log, &["page", "keyset", "--queries", "none.jsonl"]);
+    assert_eq!((code(&ran), stdout(&ran).as_str()), (0, ""));
+    assert!(stderr(&ran).contains("there is no request in none.jsonl"), "{}", stderr(&ran));
+    let other = Place::new();
+    for (list, why) in [
+        (["decisions", "show"], "was loaded, granted or judged yet"),
+        (["scratch", "list"], "was asked for a page yet"),
+    ] {
+        let shown = stdout(&other.keyhole().args(list).output().unwrap());
+        assert!(shown.replace('\n', " ").contains(why), "{shown}");
+    }
 }
 
 /// Long work says how far it is where there is no terminal, too: a line after two seconds, and what remains.

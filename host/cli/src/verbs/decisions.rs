@@ -83,7 +83,12 @@ fn show(output: &mut Output, common: &Common, log: &Decisions, last: usize) -> R
         ]
     });
     let rows: Vec<Vec<Cell>> = rows.collect();
-    let mut section = Section::new(format!("{} of {} decisions", rows.len(), checked.records));
+    let shown = format!("{} of {} decisions", rows.len(), checked.records);
+    let mut section = Section::new(match (checked.records, last) {
+        (0, _) => format!("{shown}: no strategy that is not built in was loaded, granted or judged yet"),
+        (_, 0) => format!("{shown}: --last 0 shows none"),
+        _ => shown,
+    });
     if !rows.is_empty() {
         let headings = ["#seq", "when", "what", "strategy", "digest", "who", "why"];
         section = section.with(Block::table(&headings, rows));

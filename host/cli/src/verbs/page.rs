@@ -96,7 +96,14 @@ fn answer_all(
         return Ok(0);
     };
     let cursors = answer.cursors;
-    each_query(path, Some(cursors), |request| answer.give(worker, &request, args.ledger).map(drop))?;
+    let mut answered = false;
+    each_query(path, Some(cursors), |request| {
+        answered = true;
+        answer.give(worker, &request, args.ledger).map(drop)
+    })?;
+    if !answered {
+        setup.remark(&format!("keyhole: nothing was answered: there is no request in {}", path.display()));
+    }
     Ok(0)
 }
 

@@ -207,12 +207,15 @@ fn list(output: &mut Output, common: &Common, cache: &Path, total: u64) -> Resul
     // For people the last used first; what goes first stands at the end.
     kept.reverse();
     let listed = Listed { cache, bytes: bytes(&kept), total, scratch: kept.iter().map(line).collect() };
-    let heading = format!(
+    let mut heading = format!(
         "{} kept, {} bytes; scratch.total is {}",
         kept.len(),
         grouped(listed.bytes),
         grouped(listed.total)
     );
+    if kept.is_empty() {
+        heading += ": no strategy with an index was asked for a page yet, or what it kept was dropped";
+    }
     let mut section = Section::new(heading);
     if !kept.is_empty() {
         section = section.with(table(&kept));
