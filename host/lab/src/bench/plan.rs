@@ -103,7 +103,7 @@ impl Load {
             )),
             Some(_) if workers == 0 => Some("an open loop needs at least one worker".into()),
             None if workers == 0 || workers > concurrency => Some(format!(
-                "{workers} workers cannot hold {concurrency} requests in flight: take as many of those, or fewer workers"
+                "{workers} workers cannot hold {concurrency} requests in flight: take more of those, or fewer workers"
             )),
             _ => None,
         }
@@ -250,8 +250,16 @@ mod tests {
             (with(&|plan| plan.logs = 2), two, "a has 1 crews for 2 logs"),
             (good.clone(), twice, "a is named twice"),
             (under(2, 2, None), two, "a has 1 pagers for 2 workers"),
-            (under(2, 3, None), two, "3 workers cannot hold 2 requests in flight"),
-            (under(2, 0, None), two, "0 workers cannot hold 2 requests in flight"),
+            (
+                under(2, 3, None),
+                two,
+                "3 workers cannot hold 2 requests in flight: take more of those, or fewer workers",
+            ),
+            (
+                under(2, 0, None),
+                two,
+                "0 workers cannot hold 2 requests in flight: take more of those, or fewer workers",
+            ),
             (under(2, 0, Some(1.0)), two, "an open loop needs at least one worker"),
         ] {
             assert_eq!(plan.check(targets).unwrap_err().to_string(), why);
