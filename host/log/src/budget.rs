@@ -11,6 +11,7 @@ use rusqlite::InterruptHandle;
 
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::overdue::Flag;
 
 /// Virtual machine steps between two looks at the budget: about 15 µs.
 pub const STEPS_A_LOOK: u32 = 1000;
@@ -45,6 +46,7 @@ pub struct Budget {
     armed: AtomicBool,
     cancelled: AtomicBool,
     reached: AtomicU8,
+    overdue: Flag,
     disk_full: OnceLock<DiskFull>,
     measure_at: AtomicU64,
     door: Mutex<Door>,
@@ -77,6 +79,7 @@ impl Default for Budget {
             armed: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
             reached: AtomicU8::new(0),
+            overdue: Flag::default(),
             disk_full: OnceLock::new(),
             door: Mutex::default(),
             measure_at: AtomicU64::new(0),
@@ -122,6 +125,7 @@ impl Budget {
         self.lock_until.store(u64::MAX, Relaxed);
         self.wall_until.store(self.after(limits.wall_time), Relaxed);
         self.reached.store(Reached::None as u8, Relaxed);
+        self.overdue.set(false);
         self.armed.store(true, Release);
     }
 
@@ -149,7 +153,7 @@ impl Budget {
         if door.running {
             self.cancelled.store(true, Release);
             if self.armed.load(Acquire) {
-                self.reached.store(Reached::Cancelled as u8, Relaxed);
+                self.reach(Reached::Cancelled);
                 door.interrupt();
             }
         }
@@ -174,7 +178,7 @@ impl Budget {
         // What was overdue may have ended before the door was free.
         let reached = self.overdue();
         if self.armed.load(Acquire) && reached != Reached::None {
-            self.reached.store(reached as u8, Relaxed);
+            self.reach(reached);
             door.interrupt();
         }
     }
@@ -196,8 +200,24 @@ impl Budget {
         if reached == Reached::None {
             return false;
         }
-        self.reached.store(reached as u8, Relaxed);
+        self.reach(reached);
         true
+    }
+
+    /// This limit is reached: whatever still runs gets no further.
+    fn reach(&self, reached: Reached) {
+        self.reached.store(reached as u8, Relaxed);
+        self.overdue.set(true);
+    }
+
+    /// Whether a statement is to be cut, or was.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.overdue.is_set()
+    }
+
+    /// From now on this thread runs a strategy's statement within this budget, until [`crate::overdue::leave`].
+    pub(crate) fn run_here(&self) {
+        self.overdue.enter();
     }
 
     /// Steps of SQLite's virtual machine that the call has taken, as far as they were counted.
@@ -209,7 +229,7 @@ impl Budget {
     pub fn check(&self, limits: &Limits) -> Result<(), Error> {
         let reached = self.overdue();
         if reached != Reached::None {
-            self.reached.store(reached as u8, Relaxed);
+            self.reach(reached);
         }
         self.error(limits).map_or(Ok(()), Err)
     }

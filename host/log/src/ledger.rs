@@ -81,6 +81,9 @@ pub struct StatementUse {
     /// Whether it has passed the checks that a text's first sight takes.
     #[serde(skip)]
     pub passed: bool,
+    /// How long a value may be that it deals with, once it has passed: see [`crate::weight`].
+    #[serde(skip)]
+    pub longest_value: u64,
 }
 
 /// Where a request's time went.
@@ -185,9 +188,10 @@ impl Ledger {
         self.statements.get_mut(at)
     }
 
-    /// Whether a text has passed the checks of its first sight.
-    pub fn has_passed(&self, sql: &str) -> bool {
-        self.statements.iter().any(|statement| statement.passed && statement.sql == sql)
+    /// How long a value may be in a text that has passed the checks of its first sight; None where it has not.
+    pub fn passed(&self, sql: &str) -> Option<u64> {
+        let passed = self.statements.iter().find(|statement| statement.passed && statement.sql == sql);
+        passed.map(|statement| statement.longest_value)
     }
 
     /// The statements that this request ran.

@@ -233,7 +233,7 @@ pub fn amount(limit: &str, value: u64) -> String {
     let unit = match (limit, LIMITS.iter().find(|quantity| quantity.name == limit)) {
         (_, Some(quantity)) => quantity.unit,
         // Of the engine and of the process, not of the policy.
-        ("stack" | "sql_memory", None) => Unit::Bytes,
+        ("stack" | "sql_memory" | "sql_weight", None) => Unit::Bytes,
         _ => Unit::Count,
     };
     match unit {

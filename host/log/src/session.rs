@@ -1,5 +1,6 @@
 //! One worker's hold on the log: a connection, the payload file, and one snapshot at a time.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::reader_gate::{ReadPermit, ReaderGate};
 use crate::snapshot::{Pinned, Snapshot};
 use crate::statement::StatementRunner;
 use crate::value::{Rows, Value};
-use crate::{Identity, Log, json, sqlite_memory};
+use crate::{Identity, Log, json};
 
 const _: () = assert!(Instances::MOST_USES < MOST_CALLS, "a warm instance would use a call's number twice");
 
@@ -143,6 +144,7 @@ impl Session {
             database: files.log.database.clone(),
             has_scratch: scratch.is_some(),
             bound: Arc::new(Mutex::new(Bound::Quota(0))),
+            longest_value: Cell::new(u64::MAX),
         };
         let mut session = Self::new(statements, Some(files), scratch);
         session.rest()?;
@@ -178,6 +180,7 @@ impl Session {
             database: path.clone(),
             has_scratch: true,
             bound,
+            longest_value: Cell::new(u64::MAX),
         };
         Ok(Self::new(statements, None, Some((path, identity))))
     }
@@ -406,7 +409,7 @@ impl Session {
             (Author::Refresh, _) => {
                 Error::ScratchRefused { why: "it went on after its transaction was lost".to_owned() }
             }
-            _ => Error::Budget { limit: "sql_memory", allowed: sqlite_memory::PAGE_BYTES },
+            _ => self.statements.without_memory(),
         })
     }
 

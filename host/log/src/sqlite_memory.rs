@@ -5,6 +5,10 @@
 //!
 //! SQLite's hard heap limit counts for the whole process, under a lock. Here each thread counts for itself
 //! (a session stays on its thread while a request runs), and only while a strategy's statement does.
+//!
+//! Nor does SQLite ask whether it may go on between two jumps backwards of a program: fifteen hundred terms of one IN
+//! list, each of 64 KB, are one straight line. What is overdue gets no more memory, so such a line ends where it next
+//! asks for some.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -13,6 +17,7 @@ use std::sync::OnceLock;
 use rusqlite::ffi;
 
 use crate::authorizer::Author;
+use crate::overdue;
 
 /// Most bytes that one statement of a page may add: an honest one has some hundred KiB, and the page cache
 /// that it fills 2 MiB.
@@ -90,10 +95,14 @@ fn spend(bytes: c_int) {
     LEFT.set(LEFT.get().saturating_sub(i64::from(bytes)));
 }
 
-/// An allocation that would be too much fails, which SQLite takes as any other lack of memory.
+fn may_have(bytes: c_int) -> bool {
+    i64::from(bytes) <= LEFT.get() && !overdue::is_running_overdue()
+}
+
+/// An allocation that would be too much, or comes too late, fails, which SQLite takes as any other lack of memory.
 #[allow(unsafe_code, reason = "called by SQLite")]
 unsafe extern "C" fn allocate(bytes: c_int) -> *mut c_void {
-    let Some(sqlite) = SQLITE.get().filter(|_| i64::from(bytes) <= LEFT.get()) else {
+    let Some(sqlite) = SQLITE.get().filter(|_| may_have(bytes)) else {
         return std::ptr::null_mut();
     };
     // SAFETY: SQLite's own function, called as SQLite calls it.
@@ -123,7 +132,7 @@ unsafe extern "C" fn resize(place: *mut c_void, bytes: c_int) -> *mut c_void {
     // SAFETY: the place came from the same allocator; where it returns nothing, the old place stays.
     unsafe {
         let before = (sqlite.size)(place);
-        if i64::from(bytes.saturating_sub(before)) > LEFT.get() {
+        if bytes > before && !may_have(bytes - before) {
             return std::ptr::null_mut();
         }
         let moved = (sqlite.resize)(place, bytes);
@@ -137,6 +146,19 @@ unsafe extern "C" fn resize(place: *mut c_void, bytes: c_int) -> *mut c_void {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_overdue_gets_no_memory_and_the_host_does() {
+        let flag = overdue::Flag::default();
+        allocate_for(Author::Page);
+        flag.enter();
+        assert!(may_have(1));
+        flag.set(true);
+        assert!(!may_have(1));
+        allocate_for(Author::Host);
+        overdue::leave();
+        assert!(may_have(1));
+    }
 
     #[test]
     fn a_threads_allowance_is_its_own_and_ends_with_the_statement() {

@@ -1,5 +1,6 @@
 //! Running a strategy's statements: past the authorizer, inside the budget, into the ledger.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::value::{Rows, Value};
 use crate::vetting::Vetting;
-use crate::{lockdown, sqlite_memory};
+use crate::{lockdown, overdue, sqlite_memory};
 
 /// Semicolons that a text may hold, in its texts and comments too.
 const SEMICOLONS: usize = 16;
@@ -33,6 +34,8 @@ pub(crate) struct StatementRunner {
     pub(crate) has_scratch: bool,
     /// The bound on scratch: the quota, or whichever struck.
     pub(crate) bound: Arc<Mutex<Bound>>,
+    /// How long a value may be in the statement that runs, or ran last, by the weight of its program.
+    pub(crate) longest_value: Cell<u64>,
 }
 
 impl StatementRunner {
@@ -98,6 +101,8 @@ impl StatementRunner {
         self.check_text(ledger, sql)?;
         self.vet(ledger, sql)?;
         self.admit(self.author)?;
+        // Nobody waits for a refresh.
+        self.longest_value.set(u64::MAX);
         let mut measured = Measured::default();
         let outcome = (|| {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -137,8 +142,9 @@ impl StatementRunner {
         mut each: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
     ) -> Result<Vec<String>, Error> {
         self.check_text(ledger, sql)?;
-        self.vet(ledger, sql)?;
+        let longest = self.vet(ledger, sql)?;
         self.admit(self.author)?;
+        self.longest_value.set(longest);
         let room = self.limits.rows.saturating_sub(ledger.rows);
         let mut measured = Measured { runs: 1, ..Measured::default() };
         let outcome = (|| {
@@ -154,6 +160,9 @@ impl StatementRunner {
                         statement.parameter_count()
                     ),
                 });
+            }
+            if longest < self.limits.value_bytes {
+                lockdown::bound_values(&self.connection, self.author, longest)?;
             }
             for (place, param) in params.iter().enumerate() {
                 statement.raw_bind_parameter(place + 1, param)?;
@@ -177,6 +186,10 @@ impl StatementRunner {
             };
             drop(rows);
             measured.take(&statement);
+            // What was cut need not know it: no instruction may have looked after the last one that was cut short.
+            if walked.is_ok() && self.budget.is_overdue() {
+                return Err(self.without_memory());
+            }
             walked.map(|()| columns)
         })();
         self.admit(Author::Host)?;
@@ -234,12 +247,18 @@ impl StatementRunner {
     fn admit_unbounded(&self, author: Author) {
         self.authorizer.admit(author);
         sqlite_memory::allocate_for(author);
+        if author == Author::Host {
+            overdue::leave();
+        } else {
+            self.budget.run_here();
+        }
     }
 
-    /// Vets a text that this session has not run yet, and enters what it touches into the ledger.
-    fn vet(&self, ledger: &mut Ledger, sql: &str) -> Result<(), Error> {
-        if ledger.has_passed(sql) {
-            return Ok(());
+    /// Vets a text that this session has not run yet, and enters what it touches into the ledger. How long a value may
+    /// be that it deals with.
+    fn vet(&self, ledger: &mut Ledger, sql: &str) -> Result<u64, Error> {
+        if let Some(longest) = ledger.passed(sql) {
+            return Ok(longest);
         }
         let vetting = Vetting {
             connection: &self.connection,
@@ -251,12 +270,14 @@ impl StatementRunner {
         let (touched, prepared) = vetting.prepare_once(sql);
         self.admit(Author::Host)?;
         let outcome = vetting.judge(sql, prepared);
+        let outcome = outcome.map(|longest| if self.author == Author::Page { longest } else { u64::MAX });
         let tables = vetting.tables(touched.tables, touched.unplaced);
         if let Some(entry) = ledger.statement(sql) {
             entry.tables = tables;
             entry.columns = touched.columns;
             entry.functions = touched.functions;
             entry.passed = outcome.is_ok();
+            entry.longest_value = outcome.as_ref().copied().unwrap_or_default();
             entry.runs += u64::from(outcome.is_err());
         }
         outcome.map_err(|error| self.blame(ledger, error))
@@ -269,12 +290,15 @@ impl StatementRunner {
         }
         match error {
             Error::Denied { rule, object } => ledger.deny(rule, &object),
+            // What is cut in mid-instruction ends in one way or another.
+            Error::Sqlite(_) if self.budget.is_overdue() => self.without_memory(),
             Error::Sqlite(rusqlite::Error::MultipleStatement) => {
                 ledger.deny("statement", "more than one in a text")
             }
             Error::Sqlite(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::OutOfMemory) => {
-                    Error::Budget { limit: "sql_memory", allowed: sqlite_memory::PAGE_BYTES }
+                Some(ErrorCode::OutOfMemory) => self.without_memory(),
+                Some(ErrorCode::TooBig) if self.longest_value.get() < self.limits.value_bytes => {
+                    Error::Budget { limit: "sql_weight", allowed: self.longest_value.get() }
                 }
                 Some(ErrorCode::TooBig) => {
                     Error::Budget { limit: "value_bytes", allowed: self.limits.value_bytes }
@@ -307,6 +331,15 @@ impl StatementRunner {
             }
             Some(ErrorCode::DiskFull) if self.author == Author::Refresh => self.scratch_full(),
             _ => connection::classify(error, &self.database),
+        }
+    }
+
+    /// Why a statement got no memory: it was over its time, or has had all that it may have.
+    pub(crate) fn without_memory(&self) -> Error {
+        match self.budget.error(&self.limits) {
+            Some(Error::Budget { limit: "scratch_quota", .. }) => self.scratch_full(),
+            Some(error) => error,
+            None => Error::Budget { limit: "sql_memory", allowed: sqlite_memory::PAGE_BYTES },
         }
     }
 

@@ -9,6 +9,7 @@ mod lists;
 mod runaway;
 mod stage;
 mod statements;
+mod straight;
 mod texts;
 
 use std::path::Path;

@@ -8,6 +8,7 @@ use crate::connection::HOST;
 use crate::error::Error;
 use crate::sql_text::{expanded_terms, ungranted_join};
 use crate::touched::Touched;
+use crate::weight::Weight;
 
 /// Terms that a text may become: ten times the most of any statement of the keyset strategy's, a hundred
 /// times that of a report. SQLite keeps some 100 bytes for each.
@@ -41,8 +42,9 @@ impl Vetting<'_> {
         }
     }
 
-    /// Whether a text may run that was prepared once, by what came of it and by its program.
-    pub(crate) fn judge(&self, sql: &str, prepared: rusqlite::Result<bool>) -> Result<(), Error> {
+    /// Whether a text may run that was prepared once, by what came of it and by its program; and how long a value may
+    /// be that it deals with.
+    pub(crate) fn judge(&self, sql: &str, prepared: rusqlite::Result<bool>) -> Result<u64, Error> {
         match (self.authorizer.take_denial(), prepared) {
             (Some(denial), _) => Err(denial),
             (None, Err(error)) => Err(match self.virtual_table(&error) {
@@ -51,7 +53,7 @@ impl Vetting<'_> {
             }),
             (None, Ok(true)) => self.check_program(sql),
             // Nothing explains an explanation; and it does not run.
-            (None, Ok(false)) => Ok(()),
+            (None, Ok(false)) => Ok(u64::MAX),
         }
     }
 
@@ -100,23 +102,27 @@ impl Vetting<'_> {
 
     /// Reads the program that SQLite made of the text. Only there does it show how often an expression
     /// that was written once is computed.
-    fn check_program(&self, sql: &str) -> Result<(), Error> {
+    fn check_program(&self, sql: &str) -> Result<u64, Error> {
         let explained = format!("{HOST} EXPLAIN {sql}");
         let mut statement = self.connection.prepare(&explained)?;
-        let (mut patterns, mut calls) = (0, 0);
+        let (mut patterns, mut calls, mut weight) = (0, 0, Weight::default());
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
             let opcode = row.get_ref(1)?.as_str().unwrap_or_default();
+            weight.add(opcode);
             if matches!(opcode, "Function" | "PureFunc") {
                 calls += 1;
                 let function = row.get_ref(5)?.as_str().unwrap_or_default();
-                patterns += usize::from(function.starts_with("like(") || function.starts_with("glob("));
+                if function.starts_with("like(") || function.starts_with("glob(") {
+                    patterns += 1;
+                    weight.add_pattern();
+                }
             }
         }
         let object = match () {
             () if patterns > PATTERNS => format!("more than {PATTERNS} comparisons with a pattern"),
             () if calls > CALLS => format!("more than {CALLS} calls"),
-            () => return Ok(()),
+            () => return Ok(weight.longest_value()),
         };
         Err(Error::Denied { rule: "function", object })
     }

@@ -27,7 +27,7 @@ impl Error {
     fn observed_limit(limit: &str) -> String {
         match limit {
             "sql_steps" | "log_lock" | "rows" | "value_bytes" | "result_bytes" | "sql_bytes"
-            | "sql_memory" => {
+            | "sql_memory" | "sql_weight" => {
                 format!("sql-budget ({limit})")
             }
             "table_elements" => "table".to_owned(),

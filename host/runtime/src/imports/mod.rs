@@ -54,9 +54,10 @@ pub fn visible(error: &Error) -> types::Error {
         Error::Denied { rule, object } => {
             types::Error::Denied(types::Denial { rule: (*rule).to_owned(), object: object.clone() })
         }
-        Error::Budget { limit: limit @ ("sql_bytes" | "value_bytes" | "result_bytes"), allowed } => {
-            types::Error::TooLarge(types::Overrun { limit: (*limit).to_owned(), allowed: *allowed })
-        }
+        Error::Budget {
+            limit: limit @ ("sql_bytes" | "sql_weight" | "value_bytes" | "result_bytes"),
+            allowed,
+        } => types::Error::TooLarge(types::Overrun { limit: (*limit).to_owned(), allowed: *allowed }),
         Error::Budget { limit, allowed } => {
             types::Error::Budget(types::Overrun { limit: (*limit).to_owned(), allowed: *allowed })
         }

@@ -158,7 +158,7 @@ fn a_refresh_writes_to_its_own_tables() {
 #[test]
 fn a_guest_sees_of_an_error_what_it_may_branch_on() {
     let budget = |limit| Error::Budget { limit, allowed: 5 };
-    for limit in ["sql_bytes", "value_bytes", "result_bytes"] {
+    for limit in ["sql_bytes", "sql_weight", "value_bytes", "result_bytes"] {
         assert!(matches!(visible(&budget(limit)), types::Error::TooLarge(overrun) if overrun.limit == limit));
     }
     assert!(matches!(visible(&budget("rows")), types::Error::Budget(overrun) if overrun.allowed == 5));
