@@ -145,6 +145,7 @@ const ORDERS: &[(&str, &[&str])] = &[
     ("no-such-strategy", &["stage", "nobody"]),
     ("no-such-strategy", &["stage", "absent.wasm"]),
     ("no-such-strategy", &["promote", "nobody"]),
+    ("no-such-strategy", &["pardon", "0123456789abcdef"]),
     ("not-ready", &["rollback"]),
     ("not-ready", &["drain", "keyset"]),
     ("not-granted", &["stage", "./stranger.wasm"]),
@@ -180,6 +181,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("log-replaced", "tests/serve/readiness.rs", "\"log-replaced\""),
     ("shutting-down", "tests/service/requests.rs", "\"shutting-down\""),
     ("cancelled", "tests/hostile/deadline.rs", "\"cancelled\""),
+    ("proven-liar", "tests/serve/liars.rs", "error[\"code\"] == \"proven-liar\""),
     ("scratch-unfit", "host/log/src/error/codes.rs", "Error::ScratchUnfit"),
     // By a log of some size.
     ("scratch-full", "tests/scratch/total.rs", "(1, Some(\"scratch-full\"))"),

@@ -4,6 +4,7 @@ mod checkpoints;
 mod crowds;
 mod errors;
 mod history;
+mod liars;
 mod operators;
 mod pages;
 mod readiness;

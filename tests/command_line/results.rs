@@ -59,7 +59,7 @@ fn the_help_of_every_verb_is_what_it_was_agreed_to_be() {
     let place = Place::new();
     let verbs = "demo,page,serve,inspect,verify,bench,report,policy,policy new,policy check,policy show,\
         policy allow,audit,diff,decisions,decisions show,decisions check,strategy,strategy list,strategy stage,\
-        strategy shadow,strategy promote,strategy rollback,strategy drain,scratch,scratch list,scratch drop,seed,\
+        strategy shadow,strategy promote,strategy rollback,strategy drain,strategy pardon,scratch,scratch list,scratch drop,seed,\
         selftest,play-attacks,append-to-copy,compile-component,audit-trial";
     let help = std::iter::once("").chain(verbs.split(',')).map(|verb| {
         let mut command = place.keyhole();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::server::{Server, eventually};
-use crate::support::Place;
-use keyhole_log::grants::{FUNCTIONS, KEY_COLUMNS};
+use crate::support::{Place, guest};
+use keyhole_log::grants::{FUNCTIONS, KEY_COLUMNS, SHOWN_COLUMNS};
 
 /// Limits that a machine which is busy with other tests does not overrun.
 pub(super) const PATIENT: &str =
@@ -38,6 +38,19 @@ impl<'a> Stanzas<'a> {
              interfaces = [\"log\", \"payloads\", \"diagnostics\", \"scratch\"]\ncolumns = {KEY_COLUMNS:?}\n\
              functions = {FUNCTIONS:?}\n",
             keyhole_log::hash::sha256(&bytes)
+        );
+        path
+    }
+
+    /// Lets in a hostile strategy.
+    pub(super) fn let_in_guest(&mut self, name: &str) -> PathBuf {
+        let path = guest(name);
+        self.text += &format!(
+            "[strategy.{name}]\nfile = \"{}\"\ndigest = \"sha256:{}\"\n\
+             interfaces = [\"log\", \"payloads\", \"diagnostics\"]\ncolumns = {SHOWN_COLUMNS:?}\n\
+             functions = {FUNCTIONS:?}\n",
+            path.display(),
+            keyhole_log::hash::sha256(&std::fs::read(&path).unwrap())
         );
         path
     }

@@ -161,6 +161,7 @@ impl Verb {
                 strategy::Verb::Promote { .. } => ("strategy promote", &["swapped"]),
                 strategy::Verb::Rollback => ("strategy rollback", &["swapped"]),
                 strategy::Verb::Drain { .. } => ("strategy drain", &["drained"]),
+                strategy::Verb::Pardon { .. } => ("strategy pardon", &["pardoned"]),
             },
             Self::Scratch(scratch::Verb::List) => ("scratch list", &["cache", "total", "scratch"]),
             Self::Scratch(scratch::Verb::Scrub { .. }) => ("scratch scrub", &["cache", "scratch"]),

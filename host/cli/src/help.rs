@@ -107,6 +107,7 @@ const VERBS: &[Entry] = &[
     ),
     ("strategy rollback", &["keyhole strategy rollback"], "nothing served before"),
     ("strategy drain", &["keyhole strategy drain fast"], "it serves"),
+    ("strategy pardon", &["keyhole strategy pardon 0e5751c0", "keyhole strategy pardon sha256:DIGEST"], ""),
     ("scratch", &["keyhole scratch list", "keyhole scratch drop fast"], "something is wrong, or in use"),
     ("scratch list", &["keyhole scratch list", "keyhole scratch list --json"], ""),
     (

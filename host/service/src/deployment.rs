@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU64,
+    AtomicBool, AtomicI64, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::breaker::Breaker;
+use crate::ejected::{Ejected, Ejection};
 use crate::high_water::HighWaterReader;
+use crate::liars::Liars;
 use crate::status::{ScratchState, ScrubState, Standing};
 use keyhole_log::Log;
 use keyhole_log::error::Error;
@@ -42,12 +44,15 @@ pub(super) struct Environment {
     pub(super) cache: PathBuf,
     pub(super) instances: Instances,
     pub(super) lane: Lane,
+    pub(super) liars: Liars,
 }
 
 impl Environment {
-    /// Compiles and links a component: a deployment that may serve once its scratch is filled.
+    /// Compiles and links a component: a deployment that may serve once its scratch is filled. Every strategy comes in
+    /// here, and no proven liar does.
     pub(super) fn deploy(&self, policy: &Policy, found: Found) -> Result<Arc<Deployment>, Error> {
         let Found { name, origin, bytes, grants, native } = found;
+        self.liars.check(&name, &keyhole_log::hash::sha256(&bytes))?;
         let strategy = match (native, name.as_str()) {
             (true, "native-baseline") => Strategy::native_baseline(&name, &bytes, grants),
             (true, _) => Strategy::native_keyset(&name, &bytes, grants),
@@ -79,7 +84,7 @@ impl Environment {
             in_flight: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             by_reference: AtomicU64::new(0),
-            out: AtomicU8::new(0),
+            ejection: Ejection::default(),
             draining: AtomicBool::new(false),
             seen: AtomicI64::new(0),
             covered: AtomicI64::new(0),
@@ -99,16 +104,6 @@ impl Environment {
             let _ = keyhole_runtime::strategy::lane::idle();
         }
     }
-}
-
-/// Why a deployment was ejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Ejected {
-    /// Its breaker opened.
-    Tripped = 1,
-    /// The policy no longer lets it in. What it is answering is thrown away.
-    Revoked = 2,
 }
 
 /// A deployed strategy. Requests hold it by reference, so it lives as long as one that it began.
@@ -133,7 +128,7 @@ pub(super) struct Deployment {
     answered: AtomicU64,
     /// Requests that the reference answered in its place.
     by_reference: AtomicU64,
-    out: AtomicU8,
+    ejection: Ejection,
     draining: AtomicBool,
     /// The last snapshot that a page of it saw, and how much of it scratch covered.
     seen: AtomicI64,
@@ -176,24 +171,23 @@ impl Deployment {
 
     /// Ejects it: it begins no request from now on.
     pub(super) fn eject(&self, why: Ejected) {
-        self.out.fetch_max(why as u8, Release);
+        self.ejection.add(why);
     }
 
-    /// Readmits it with its breaker closed, unless it is revoked. False where it is.
+    /// Readmits it with its breaker closed, unless it was ejected for more than its failures. False where it was.
     pub(super) fn readmit(&self) -> bool {
         self.breaker.close();
-        let _ = self.out.compare_exchange(Ejected::Tripped as u8, 0, Release, Relaxed);
-        !self.is_ejected()
+        self.ejection.lift()
     }
 
     /// Whether it may not begin a request.
     pub(super) fn is_ejected(&self) -> bool {
-        self.out.load(Acquire) != 0
+        self.ejection.may_not_begin()
     }
 
     /// Whether it may not even finish a request.
     pub(super) fn is_revoked(&self) -> bool {
-        self.out.load(Acquire) == Ejected::Revoked as u8
+        self.ejection.may_not_finish()
     }
 
     /// Has workers close their connections for it once they have answered, or keep them.

@@ -117,6 +117,9 @@ impl Service {
             Order::Drain { name, by } => {
                 transitions::drain(service, &name, by, DRAIN_PATIENCE).map(Box::new).map(Done::Drained)
             }
+            Order::Pardon { digest, by } => {
+                transitions::pardon(service, &digest, by).map(Box::new).map(Done::Pardoned)
+            }
         }
     }
 
@@ -163,6 +166,7 @@ impl Service {
             troubles: errors.iter().map(Trouble::of).collect(),
             active,
             good: now.fallbacks().iter().rev().map(standing).collect(),
+            liars: service.environment.liars.all(),
             staged: now.staged(),
             retiring: now.those(Life::is_draining).iter().map(standing).collect(),
             swaps: now.swaps,

@@ -81,7 +81,11 @@ impl ServiceInner {
     /// fails it stands among the service's troubles.
     pub(super) fn settle(&self, decision: &Decision, swapped: bool) {
         let _order = self.order.lock();
+        // Liars first: one that is known does not come back, whatever the other file says. Where the disk is full, the
+        // other one makes room.
+        let known = self.environment.liars.write();
         let persisted = if swapped { self.persist() } else { Ok(()) };
+        let persisted = persisted.and_then(|()| known.or_else(|_| self.environment.liars.write()));
         let written = persisted.and_then(|()| self.record(decision));
         self.lifecycle.set_unwritten(written.err().map(|error| format!("{}: {error}", decision.reason)));
     }

@@ -17,8 +17,9 @@ use std::time::Instant;
 use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::Mutex;
 
-use crate::deployment::{Deployment, Ejected};
+use crate::deployment::Deployment;
 use crate::deployments::{Candidate, Deployments, Life, MOST_FALLBACKS, ShadowRun, not_ready};
+use crate::ejected::Ejected;
 use crate::status::{Failure, Progress, Reloaded, ShadowState, Stage, Staged, Swap};
 use keyhole_log::error::Error;
 use keyhole_runtime::policy::Policy;
@@ -272,21 +273,43 @@ impl Lifecycle {
     }
 
     /// A deployment may not serve any more. If it is the active one, the last fallback takes its place, or none
-    /// does and it cools down where it may be tried again. Returns the reason in full, and the swap if one was
-    /// made.
+    /// does and it cools down where it may be tried again. One that was refuted takes all with it that have its
+    /// component. Returns the reason in full, and the swap if one was made.
     pub(super) fn eject(
         &self,
         deployment: &Arc<Deployment>,
+        why: Ejected,
         reason: String,
         may_cool_down: bool,
     ) -> (String, Option<Swap>) {
         let began = Instant::now();
-        deployment.eject(Ejected::Tripped);
+        deployment.eject(why);
         let mut state = self.state.lock();
-        if !self.is_active(deployment) {
+        let active = self.active.load_full();
+        let is_refuted = |other: &Deployment| why == Ejected::Refuted && other.digest == deployment.digest;
+        if why == Ejected::Refuted {
+            for other in state.those(|life| !matches!(life, Life::Active | Life::Draining)) {
+                if is_refuted(&other) {
+                    other.eject(why);
+                    self.end_shadow_of(&other);
+                    state.enter(&other, Life::Draining);
+                }
+            }
+        }
+        let Some(deployment) =
+            active.as_ref().filter(|active| Arc::ptr_eq(active, deployment) || is_refuted(active))
+        else {
+            let rests = state.cooling_down().filter(|rests| Arc::ptr_eq(rests, deployment));
+            if let Some(rests) = rests.filter(|_| !may_cool_down) {
+                state.enter(&rests, Life::Draining);
+            }
+            if active.is_none() && !may_cool_down {
+                state.nothing.clone_from(&reason);
+            }
             state.drain_surplus();
             return (reason, None);
-        }
+        };
+        deployment.eject(why);
         let next = state.last_fallback();
         let successor = next.as_ref().map_or("nothing".to_owned(), |next| next.shown());
         let reason = format!("{reason}; {successor} serves");

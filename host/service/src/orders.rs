@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::status::{Staged, Standing, State, Swap};
+use crate::status::{Liar, Staged, Standing, State, Swap};
 
 /// The path of every order on the admin socket: `POST`, with the order as JSON.
 pub const PATH: &str = "/v1/strategy";
@@ -55,6 +55,13 @@ pub enum Order {
         /// Who orders it.
         by: Option<String>,
     },
+    /// Lets a proven liar be staged again.
+    Pardon {
+        /// The digest of its component, or the first digits of it.
+        digest: String,
+        /// Who orders it.
+        by: Option<String>,
+    },
 }
 
 /// The answer to an order that was carried out. One that was not is answered with a problem.
@@ -69,6 +76,8 @@ pub enum Done {
     Swapped(Swap),
     /// To `drain`: the strategy as it was last.
     Drained(Box<Standing>),
+    /// To `pardon`: what it was known for.
+    Pardoned(Box<Liar>),
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! What the state folder keeps over a restart: which strategies serve, and their components.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decisions::no_links;
 use crate::deployment::Deployment;
+use crate::state_file::{is_digest, read, replace};
 use keyhole_log::error::Error;
 use keyhole_runtime::loader::file;
 use keyhole_runtime::policy::identity::signature_path;
@@ -55,24 +54,13 @@ impl PersistedState {
     pub(super) fn read(state: &Path) -> Result<Option<Self>, Error> {
         let path = state.join("serving.json");
         let bad = |what: String| Error::BadState { path: path.clone(), what };
-        let mut text = String::new();
-        let opened = File::options().read(true).custom_flags(no_links()).open(&path);
-        match opened.and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::InvalidData => return Err(bad("it is not text".into())),
-            Err(source) => return Err(Error::io(&path, source)),
-            Ok(bytes) if bytes as u64 > MOST_BYTES => {
-                return Err(bad(format!("it is larger than {MOST_BYTES} bytes")));
-            }
-            Ok(_) => {}
-        }
+        let Some(text) = read(&path, MOST_BYTES)? else { return Ok(None) };
         let read: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         if read.version != VERSION {
             return Err(bad(format!("it is of version {}, and this program writes {VERSION}", read.version)));
         }
         for known in read.active.iter().chain(&read.good) {
-            let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-            if known.digest.len() != 64 || !known.digest.bytes().all(digits) {
+            if !is_digest(&known.digest) {
                 return Err(bad(format!("the digest of {:?} is none", known.name)));
             }
         }
@@ -142,18 +130,6 @@ pub(super) fn component_path(state: &Path, digest: &str) -> PathBuf {
 
 fn folder(state: &Path) -> PathBuf {
     state.join("strategies")
-}
-
-/// Puts a file in place, whole or not at all.
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::io(path, source);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    // Private to its owner, as the file that takes its name will be.
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    part.write_all(bytes).map_err(failed)?;
-    part.as_file().sync_all().map_err(failed)?;
-    part.persist(path).map_err(|error| Error::io(path, error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]

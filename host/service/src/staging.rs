@@ -10,6 +10,7 @@ use crate::background::CancellationToken;
 use crate::decisions::{Decision, Event};
 use crate::deployment::{Deployment, Environment};
 use crate::deployments::{Candidate, FILLING, ShadowRun, not_ready};
+use crate::ejected::Ejected;
 use crate::inner::{ServiceInner, Work};
 use crate::proof::{Proof, Prover};
 use crate::status::{Failure, Progress, Stage, Staged};
@@ -120,7 +121,11 @@ pub(super) fn prove_active(service: &ServiceInner, deployment: &Arc<Deployment>)
         }
         Ok(Proof::Failed { failure, decided: true }) => {
             let reason = verdict(service, deployment, Err(&failure)).reason;
-            return transitions::eject(service, deployment, reason, false).write_down(service);
+            if failure.kind.starts_with("lie:") {
+                return transitions::refute(service, deployment, &failure, reason);
+            }
+            return transitions::eject(service, deployment, Ejected::Tripped, reason, false)
+                .write_down(service);
         }
         // Undecided: it serves on, and readiness says that it is not proven.
         Ok(Proof::Failed { failure, decided: false }) => verdict(service, deployment, Err(&failure)),

@@ -14,6 +14,7 @@ use crate::deployment::{Deployment, Environment, Lane};
 use crate::deployments::{Life, MOST_STAGED, not_ready};
 use crate::high_water::HighWaterReader;
 use crate::inner::{First, ServiceInner};
+use crate::liars::Liars;
 use crate::lifecycle::Lifecycle;
 use crate::persisted_state::{PersistedDeployment, PersistedState, component, component_path};
 use crate::queue::{Outlet, Queue};
@@ -63,7 +64,8 @@ pub(super) fn open(config: Config, lane: Lane) -> Result<Arc<ServiceInner>, Erro
     let persisted = PersistedState::read(&state)?;
     let policy = Arc::new(policy);
     let high_water = HighWaterReader::new(&log);
-    let environment = Environment { engine, log, cache, instances, lane };
+    let liars = Liars::open(&state)?;
+    let environment = Environment { engine, log, cache, instances, lane, liars };
     let reference = staging::reference(&environment, &policy)?;
     let (samples, to_compare) = Samples::new(policy.serve.reference_share);
     let (checks, to_check) = Outlet::new(MOST_STAGED);
@@ -225,6 +227,8 @@ fn caretaker_loop(service: &Weak<ServiceInner>) {
 /// asks pages of.
 fn round(service: &ServiceInner) {
     transitions::end_cool_down(service);
+    // A liar whose record found no room is written down once there is some.
+    let _ = service.environment.liars.write();
     transitions::forget_drained(service);
     let Ok(level) = service.high_water.read() else { return };
     let replaced = service.high_water.replaced();

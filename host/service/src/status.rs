@@ -15,6 +15,8 @@ pub struct State {
     pub active: Option<Standing>,
     /// What a rollback would bring back: those that served before, the latest first.
     pub good: Vec<Standing>,
+    /// Proven liars, by digest: none of them is let in.
+    pub liars: Vec<Liar>,
     /// Strategies on their way, by name.
     pub staged: Vec<Staged>,
     /// Deployments that drain: they still answer what they began.
@@ -37,6 +39,22 @@ pub struct State {
     pub high_water: Option<i64>,
     /// SHA-256 of the policy's file, in hex.
     pub policy: Option<String>,
+}
+
+/// A component that served a page which the reference says is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Liar {
+    /// The name that it served under.
+    pub name: String,
+    /// SHA-256 of its component, in hex.
+    pub digest: String,
+    /// When that was found out.
+    pub at: String,
+    /// The lie's kind.
+    pub kind: String,
+    /// What was wrong.
+    pub message: String,
 }
 
 /// One thing that is wrong.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::decisions::{Decision, Event};
 use crate::deployment::Deployment;
+use crate::ejected::Ejected;
 use crate::inner::ServiceInner;
 use crate::persisted_state::PersistedState;
-use crate::status::{Failure, Standing, Swap};
+use crate::status::{Failure, Liar, Standing, Swap};
 use keyhole_log::error::Error;
 use keyhole_log::model::Page;
 
@@ -29,6 +30,7 @@ pub(super) fn promote(
     let began = Instant::now();
     let promotion = service.lifecycle.plan_promotion(name, revision)?;
     let next = &promotion.next;
+    service.environment.liars.check(&next.name, &next.digest)?;
     let reason = match &promotion.before {
         Some(before) => format!("promoted over {}", before.shown()),
         None => "promoted: nothing served".to_owned(),
@@ -96,27 +98,59 @@ pub(super) fn page_served(
 ) -> Option<Ejection> {
     let error = page.as_ref().err().filter(|error| deployment.breaker.failed(error))?;
     let reason = format!("taken out by the breaker: last {}", error.observed());
-    Some(eject(service, deployment, reason, true))
+    Some(eject(service, deployment, Ejected::Tripped, reason, true))
 }
 
-/// Ejects a deployment that served a page that the reference says is wrong: once is enough.
+/// Ejects a deployment that served a page that the reference says is wrong: once is enough, whatever its breaker says,
+/// and for good.
 pub(super) fn wrong_page_served(service: &ServiceInner, deployment: &Arc<Deployment>, failure: &Failure) {
-    if deployment.breaker.lied(failure.kind.clone()) {
-        let reason = format!("taken out: it served a wrong page ({}): {}", failure.kind, failure.message);
-        let mut ejection = eject(service, deployment, reason, false);
-        ejection.decision.request = failure.smallest_text();
-        ejection.write_down(service);
+    deployment.breaker.lied(failure.kind.clone());
+    let reason = format!("taken out: it served a wrong page ({}): {}", failure.kind, failure.message);
+    refute(service, deployment, failure, reason);
+}
+
+/// Ejects a deployment for good that answers wrongly, and has its component kept out from now on.
+pub(super) fn refute(
+    service: &ServiceInner,
+    deployment: &Arc<Deployment>,
+    failure: &Failure,
+    reason: String,
+) {
+    // One that is known was taken out with all that have its component: what it served before says nothing new.
+    if !service.environment.liars.remember(&deployment.name, &deployment.digest, failure) {
+        return;
     }
+    let mut ejection = eject(service, deployment, Ejected::Refuted, reason, false);
+    ejection.decision.request = failure.smallest_text();
+    ejection.swapped = true;
+    ejection.write_down(service);
+}
+
+/// Lets a proven liar be staged again, by an operator's order.
+pub(super) fn pardon(service: &ServiceInner, digest: &str, by: Option<String>) -> Result<Liar, Error> {
+    let _order = service.order.lock();
+    let liars = &service.environment.liars;
+    let liar = liars.forget(digest)?;
+    let reason = format!("pardoned: it served a wrong page ({}) at {}", liar.kind, liar.at);
+    let decision = service.decision(Event::Stage, &liar.name, reason);
+    let digest = Some(format!("sha256:{}", liar.digest));
+    let written = service.record(&Decision { digest, by, ..decision }).and_then(|()| liars.write());
+    if let Err(error) = written {
+        liars.put_back(liar);
+        return Err(error);
+    }
+    Ok(liar)
 }
 
 /// Ejects a deployment; if it is the active one, the last fallback takes its place, or none does.
 pub(super) fn eject(
     service: &ServiceInner,
     deployment: &Arc<Deployment>,
+    why: Ejected,
     reason: String,
     may_cool_down: bool,
 ) -> Ejection {
-    let (reason, swap) = service.lifecycle.eject(deployment, reason, may_cool_down);
+    let (reason, swap) = service.lifecycle.eject(deployment, why, reason, may_cool_down);
     service.queue.tidy();
     Ejection { decision: service.about(Event::Swap, deployment, reason), swapped: swap.is_some() }
 }

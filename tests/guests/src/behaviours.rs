@@ -67,6 +67,7 @@ behaviours! {
     "recursive-cte" recursive_cte,
     "remembers-requests" remembers_requests,
     "repeated-event" repeated_event,
+    "returns-after-rest" returns_after_rest,
     "schema-read" schema_read,
     "slow-host-call" slow_host_call,
     "slow-when-deep" slow_when_deep,

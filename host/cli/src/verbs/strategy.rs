@@ -17,7 +17,7 @@ use keyhole_log::visible::visible;
 use keyhole_runtime::registry::is_path;
 use keyhole_service::client::{Client, Problem};
 use keyhole_service::orders::{Done, Order};
-use keyhole_service::status::{Stage, Staged, Standing, State};
+use keyhole_service::status::{Liar, Stage, Staged, Standing, State};
 
 /// How often `stage` and `shadow` look how far it is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -85,6 +85,11 @@ pub enum Verb {
         /// The strategy.
         name: String,
     },
+    /// Let a strategy be staged again that once served a wrong page.
+    Pardon {
+        /// The digest of its component, or at least its first eight digits, as `list` shows it.
+        digest: String,
+    },
 }
 
 /// Runs the verb: 0 if it was carried out, 1 if the answer is no.
@@ -106,6 +111,7 @@ pub fn run(common: &Common, args: Args, output: &mut Output) -> Result<u8, Error
         Verb::Promote { name, revision } => (Order::Promote { name, revision, by }, false),
         Verb::Rollback => (Order::Rollback { by }, false),
         Verb::Drain { name } => (Order::Drain { name, by }, false),
+        Verb::Pardon { digest } => (Order::Pardon { digest, by }, false),
     };
     let mut done = match admin.order(&order)? {
         Ok(done) => done,
@@ -234,6 +240,7 @@ fn text(common: &Common, done: &Done) -> String {
             swap.took_us
         ),
         Done::Drained(standing) => format!("let go: {}\n", standing_line(standing)),
+        Done::Pardoned(liar) => format!("pardoned, and may be staged again: {}\n", liar_line(liar)),
     }
 }
 
@@ -249,6 +256,7 @@ fn list(state: &State) -> Document {
         }
     }
     state.retiring.iter().for_each(|retiring| fact("retiring", standing_line(retiring)));
+    state.liars.iter().for_each(|liar| fact("kept out", liar_line(liar)));
     state.troubles.iter().for_each(|trouble| fact("trouble", trouble.message.clone()));
     fact("swaps", state.swaps.to_string());
     Document {
@@ -256,6 +264,12 @@ fn list(state: &State) -> Document {
         verdict: None,
         sections: vec![Section::new("").with(Block::KeyValues(facts))],
     }
+}
+
+/// A proven liar, with all of its digest, which a pardon asks for.
+fn liar_line(liar: &Liar) -> String {
+    let [name, digest, kind] = [&liar.name, &liar.digest, &liar.kind].map(|text| visible(text));
+    format!("{name} (sha256:{digest}) served a wrong page at {}: {kind}", visible(&liar.at))
 }
 
 fn standing_line(standing: &Standing) -> String {

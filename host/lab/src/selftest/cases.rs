@@ -425,6 +425,9 @@ macro_rules! each_attack {
                 .asking(|ask| ask.page_size = 25);
             lies_to_one_window = compared(&["lie:next-page-instead"], "Wrong for one window in 100,000 only.")
                 .asking(|ask| { ask.filter.from_ts = 77_777; ask.position = Position::Page(2) });
+            returns_after_rest = compared(&["lie:next-page-instead"],
+                "Lies in one window and gives up in the next, so that its breaker opens before a comparison speaks.")
+                .asking(|ask| { ask.filter.from_ts = 77_777; ask.position = Position::Page(2) });
             traps_in_one_window = refused(&["trapped"], "Traps in one window in 100,000 only.")
                 .asking(|ask| ask.filter.from_ts = 77_777);
             non_deterministic = compared(&["lie:early-end"],

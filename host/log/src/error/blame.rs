@@ -28,6 +28,7 @@ impl Error {
                 | Self::Refused { .. }
                 | Self::NotGranted { .. }
                 | Self::Unproven { .. }
+                | Self::ProvenLiar { .. }
                 | Self::ScratchRefused { .. }
                 | Self::ScratchFull { .. }
         )

@@ -181,7 +181,7 @@ pub const CODES: &[Code] = &[
     code(
         "no-such-strategy",
         2,
-        "No strategy of that name, or no file of that path.",
+        "No strategy of that name, no file of that path, or no proven liar of that digest.",
         "Use a built-in name, one of the policy, or a path to a .wasm file.",
     ),
     code(
@@ -247,10 +247,16 @@ pub const CODES: &[Code] = &[
         "`keyhole strategy list` shows how far it is.",
     ),
     code(
+        "proven-liar",
+        1,
+        "The component once served a page that the reference says is wrong. It is kept out, under whatever name.",
+        "Do not run it. `keyhole strategy pardon DIGEST` clears it, if you know that it was not to blame.",
+    ),
+    code(
         "bad-state",
         2,
-        "The state folder's record of what serves cannot be read as that.",
-        "Move the file away as evidence: the strategy that the policy names then serves, as at the first start.",
+        "The state folder's record of what serves, or of proven liars, cannot be read as that.",
+        "Move the file away as evidence: without `serving.json` the strategy that the policy names serves, as at the first start; without `liars.json` a proven liar may be let in again.",
     ),
     code(
         "engine",

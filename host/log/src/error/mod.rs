@@ -78,8 +78,24 @@ pub enum Error {
         /// How far it is, and what is missing.
         why: String,
     },
+    /// A component once served a page that the reference says is wrong.
+    #[error("{name} (sha256:{digest}) is a proven liar: {why}")]
+    ProvenLiar {
+        /// The name that it would have.
+        name: String,
+        /// SHA-256 of its component, in hex.
+        digest: String,
+        /// What it served, and when.
+        why: String,
+    },
+    /// No proven liar has that digest.
+    #[error("no proven liar, or more than one, has a digest that begins with {digest:?}")]
+    NoSuchLiar {
+        /// The digest, or its first digits.
+        digest: String,
+    },
     /// What the state folder says of the service cannot be read as that.
-    #[error("{} does not say what serves: {what}", path.display())]
+    #[error("{} cannot be read as what it is: {what}", path.display())]
     BadState {
         /// The file.
         path: PathBuf,
@@ -399,6 +415,7 @@ impl Error {
             Self::ShuttingDown => "shutting-down",
             Self::NothingServes { .. } => "nothing-serves",
             Self::NotReady { .. } => "not-ready",
+            Self::ProvenLiar { .. } => "proven-liar",
             Self::BadState { .. } => "bad-state",
             Self::NoLog { .. } => "no-log",
             Self::BadLog { .. } => "bad-log",
@@ -424,7 +441,9 @@ impl Error {
             Self::ScratchUnfit { .. } => "scratch-unfit",
             Self::ScratchRefused { .. } => "scratch-refused",
             Self::ScratchFull { .. } => "scratch-full",
-            Self::NoSuchStrategy { .. } | Self::NoComponent { .. } => "no-such-strategy",
+            Self::NoSuchStrategy { .. } | Self::NoComponent { .. } | Self::NoSuchLiar { .. } => {
+                "no-such-strategy"
+            }
             Self::Differs { .. } => "differs",
             Self::During { source, .. } | Self::Ungranted { source, .. } | Self::Unshown { source, .. } => {
                 source.code()

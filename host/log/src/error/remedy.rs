@@ -30,8 +30,17 @@ impl Error {
                 "wait where a scratch is being filled; else promote a strategy that is proven, or roll back"
             }
             Self::NotReady { .. } => "see how far it is with `keyhole strategy list`",
+            Self::ProvenLiar { .. } => {
+                "do not run it; the decision log says what it served. `keyhole strategy pardon DIGEST` clears it, if you know \
+                 that it is not to blame"
+            }
+            Self::NoSuchLiar { .. } => {
+                "`keyhole strategy list` shows the digests of those that are kept out: give all of it, or at least its \
+                 first eight digits"
+            }
             Self::BadState { .. } => {
-                "move the file away as evidence: the strategy that the policy names then serves, as at the first start"
+                "move the file away as evidence: without serving.json the strategy that the policy names serves, as at \
+                 the first start; without liars.json a proven liar may be let in again"
             }
             Self::NoLog { .. } => "name its folder with --data, or make one with `keyhole seed --data DIR`",
             Self::LogNeedsRecovery { .. } => {

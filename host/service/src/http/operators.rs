@@ -65,7 +65,8 @@ fn sign(order: &mut Order, operator: Operator) {
         | Order::Shadow { by, .. }
         | Order::Promote { by, .. }
         | Order::Rollback { by }
-        | Order::Drain { by, .. } => {
+        | Order::Drain { by, .. }
+        | Order::Pardon { by, .. } => {
             by.get_or_insert(operator.0);
         }
     }

@@ -229,6 +229,7 @@ const CODES: &[Code] = &[
     // An operator's orders.
     code("no-such-strategy", 404, "There is no strategy of that name."),
     code("not-ready", 409, "The strategy has not come as far as that."),
+    code("proven-liar", 409, "The strategy once served a wrong page, and is kept out."),
     code("differs", 409, "Two strategies answered the same request differently."),
     code("refused", 422, "The component cannot be let in."),
     code("not-granted", 422, "The policy does not let the component in."),
