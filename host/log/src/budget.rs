@@ -129,6 +129,16 @@ impl Budget {
         self.armed.store(true, Release);
     }
 
+    /// Starts what the host does on behalf of a call that is over, within this time. False where a call runs: then it is
+    /// within that call's budget.
+    pub(crate) fn arm_after(&self, time: Duration) -> bool {
+        let idle = !self.armed.load(Acquire);
+        if idle {
+            self.arm(&Limits { wall_time: time, sql_steps: u64::MAX, ..Limits::default() });
+        }
+        idle
+    }
+
     /// The log is locked from now on.
     pub fn lock_log(&self, limits: &Limits) {
         self.lock_until.store(self.after(limits.log_lock), Relaxed);

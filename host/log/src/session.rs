@@ -75,6 +75,10 @@ impl Claims {
     }
 }
 
+/// How long the plans of all texts of one call may take to be made, after it: an honest one takes a tenth of a
+/// millisecond, a join of 64 tables four seconds.
+const PLANNING: Duration = Duration::from_millis(250);
+
 /// A connection and what the running call has used of it.
 ///
 /// [`begin`](Self::begin) takes a snapshot, [`end`](Self::end) gives the log's lock back; in between a
@@ -580,15 +584,21 @@ impl Session {
         let statements = self.ledger.statements();
         let new = statements.filter(|statement| statement.plan.is_empty() && !known(&statement.sql));
         let texts: Vec<String> = new.map(|statement| statement.sql.clone()).collect();
+        let armed = self.statements.budget.arm_after(PLANNING);
         for sql in texts {
             let plan = self.explain(&sql);
             if let Some(statement) = self.ledger.statement(&sql) {
                 statement.plan = plan;
             }
         }
+        if armed {
+            self.statements.budget.disarm();
+        }
     }
 
     /// SQLite's plan for a text that has run already, or was refused.
+    ///
+    /// A plan that takes too long says so instead.
     pub fn explain(&mut self, sql: &str) -> Vec<String> {
         let closed = self.files.as_ref().is_some_and(|files| files.access.is_none());
         if closed {
@@ -597,7 +607,11 @@ impl Session {
                 return vec![format!("no plan: {error}")];
             }
         }
+        let armed = self.statements.budget.arm_after(PLANNING);
         let plan = self.statements.explain(sql);
+        if armed {
+            self.statements.budget.disarm();
+        }
         if closed {
             // Where memory is out, the next snapshot meets that.
             let _ = self.rest();

@@ -20,6 +20,9 @@ use crate::{lockdown, overdue, sqlite_memory};
 /// Semicolons that a text may hold, in its texts and comments too.
 const SEMICOLONS: usize = 16;
 
+/// What stands for a plan that was not made in time.
+const TOO_SLOW: &str = "no plan: too slow";
+
 /// A connection, and what bounds the statements that a strategy runs on it.
 pub(crate) struct StatementRunner {
     pub(crate) connection: Connection,
@@ -202,13 +205,18 @@ impl StatementRunner {
     /// when they are prepared, `PRAGMA query_only = OFF` even as part of an EXPLAIN, so it goes through
     /// the authorizer like the text itself.
     pub(crate) fn explain(&self, sql: &str) -> Vec<String> {
+        if self.budget.is_overdue() {
+            return vec![TOO_SLOW.to_owned()];
+        }
         let explained = format!("{HOST} EXPLAIN QUERY PLAN {sql}");
         self.admit_unbounded(self.author);
         let plan = || -> rusqlite::Result<Vec<String>> {
             let mut statement = self.connection.prepare(&explained)?;
             statement.raw_query().mapped(|row| row.get(3)).collect()
         };
-        let plan = plan().unwrap_or_else(|error| vec![format!("no plan: {error}")]);
+        let plan = plan().unwrap_or_else(|error| {
+            vec![if self.budget.is_overdue() { TOO_SLOW.to_owned() } else { format!("no plan: {error}") }]
+        });
         self.admit_unbounded(Author::Host);
         // It has been reported already.
         drop(self.authorizer.take_denial());

@@ -129,3 +129,32 @@ fn a_line_that_allocates_ends_once_it_is_overdue() {
     // The next request is whole.
     assert!(passes(&mut session, &sql, &[Value::Text(String::new())]));
 }
+
+/// A plan is made after the call, when its budget is over: it has one of its own, together with the others.
+#[test]
+fn plans_that_take_long_are_given_up() {
+    let stage = Stage::new(false);
+    let mut session = stage.page_within(Limits { log_lock: LOG_LOCK, ..Limits::default() });
+    session.finish();
+    let joined = many(63, "audit_events a#", ",");
+    // In groups: an expression has a bound on its depth.
+    let group = |eight: usize| {
+        let equal = |n| format!("a.id=a{n}.id AND a.created_at=a{n}.created_at");
+        format!("({})", (eight * 8..63.min(eight * 8 + 8)).map(equal).collect::<Vec<_>>().join(" AND "))
+    };
+    let groups = (0..8).map(group).collect::<Vec<_>>().join(" AND ");
+    let texts = ["1", "2", "3"].map(|n| format!("SELECT {n} FROM audit_events a, {joined} WHERE {groups}"));
+    for sql in &texts {
+        assert_eq!(held(&mut session, sql, &[]).0, "budget:log_lock");
+        let meter = Meter::start();
+        session.explain_new(|_| false);
+        let took = meter.spent(0, 0).processor;
+        assert_eq!(session.ledger.statement(sql).unwrap().plan, ["no plan: too slow"]);
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
+    // Another request's plan is made as ever.
+    let honest = "SELECT id FROM audit_events WHERE id = 5";
+    assert!(passes(&mut session, honest, &[]));
+    session.explain_new(|_| false);
+    assert!(session.ledger.statement(honest).unwrap().plan[0].contains("SEARCH"));
+}
