@@ -172,6 +172,11 @@ fn of_operators() -> Vec<Row> {
         elsewhere("keyhole report", "the name of the verb", Cover::Test("report::")),
         elsewhere("keyhole strategy …", "the name of the verb", Cover::Test("serve::verbs::")),
         elsewhere(
+            "keyhole strategy pardon DIGEST",
+            "it takes a liar that was found out",
+            Cover::Test("serve::liars::"),
+        ),
+        elsewhere(
             "keyhole strategy promote NAME",
             "a candidate has to be proven and shadowed first",
             Cover::Test("serve::verbs::each_verb_does_what_it_says_and_says_what_it_did"),
